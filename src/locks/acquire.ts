@@ -1,0 +1,49 @@
+import type { Grant, JsonObject, Lock } from './lock.ts'
+import type { Resource } from './resource.ts'
+
+/** Under which session an acquire takes its locks. */
+export type SessionChoice =
+  /** One of its own, with an id made by the service. It ends with its last lock. */
+  | { readonly kind: 'implicit'; readonly ttlSeconds: number }
+  /** One that the client named: made on first use, touched on every later one. Can be repeated. */
+  | {
+      readonly kind: 'named'
+      readonly id: string
+      readonly ttlSeconds: number | null
+      readonly endsWithLastLock: boolean
+    }
+  /** One that exists already. */
+  | { readonly kind: 'existing'; readonly id: string }
+
+/** A set of resources that is taken whole or not at all. */
+export interface AcquireRequest {
+  /** At least one, at most MAX_RESOURCES_PER_ACQUIRE, no two the same. */
+  readonly resources: readonly Resource[]
+  readonly holder: string
+  readonly client: string | null
+  readonly session: SessionChoice
+  /**
+   * Whose locks count as held already: those of this session, or those of every live session of the
+   * same user. In the second case the lock stays with the session that has it, which is touched.
+   */
+  readonly reentry: 'session' | 'user'
+  /** An administrator takes over whatever others hold. */
+  readonly takeover: { readonly reason: string } | null
+  readonly reference: string | null
+  readonly metadata: JsonObject
+}
+
+/**
+ * What an acquire can come to. Only `granted` changed anything.
+ *
+ * `contended` means that no verdict could be had within the tries allowed, since others are at work on the
+ * same resources: neither held nor free may be concluded from it.
+ */
+export type AcquireOutcome =
+  | { readonly kind: 'granted'; readonly grants: readonly Grant[] }
+  | { readonly kind: 'conflict'; readonly conflicts: readonly Lock[] }
+  | { readonly kind: 'session_expired' }
+  | { readonly kind: 'session_not_found' }
+  /** The named session is another user's. */
+  | { readonly kind: 'session_forbidden' }
+  | { readonly kind: 'contended' }

@@ -1,0 +1,97 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { requireServiceAdmin } from './access.ts'
+import type { ApiKey, ApiKeyStore, Principal, Role } from './api-key.ts'
+import { EVERY_NAMESPACE } from './api-key.ts'
+import { Refusal } from './errors.ts'
+
+/** Keys in the cache: far more than are in use at once; an entry is some 300 bytes. */
+const CACHED_KEYS = 10_000
+
+/** The user of the very first key. */
+export const FIRST_ADMIN = 'admin'
+
+/**
+ * Keys are 256 random bits, so a plain SHA-256 is enough to store: there is nothing to guess that a slow hash
+ * would protect.
+ *
+ * A key found in the database is believed for `cacheSeconds`; that is also the longest time for which a
+ * revoked key still works on a replica. Unknown keys are not remembered, so that a new key works at once.
+ */
+export class KeyService {
+  readonly #store: ApiKeyStore
+  readonly #known: LRUCache<string, Principal>
+
+  constructor(store: ApiKeyStore, cacheSeconds: number) {
+    this.#store = store
+    this.#known = new LRUCache({
+      max: CACHED_KEYS,
+      ttl: Math.max(1, cacheSeconds * 1000),
+      fetchMethod: async hash => this.#find(Buffer.from(hash, 'base64')),
+    })
+  }
+
+  /** Undefined: no such key in force. */
+  async authenticate(key: string): Promise<Principal | undefined> {
+    return this.#known.fetch(hashOf(key).toString('base64'))
+  }
+
+  async #find(hash: Buffer): Promise<Principal | undefined> {
+    const found = await this.#store.findByHash(hash)
+    return found !== undefined && timingSafeEqual(found.hash, hash) ? found.principal : undefined
+  }
+
+  /** The key's text is in the answer and nowhere else. */
+  async create(
+    principal: Principal,
+    input: { user: string; role: Role; namespace: string; ttlSeconds: number | null },
+  ): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
+    requireServiceAdmin(principal)
+    const key = newKey()
+    return { apiKey: await this.#store.create({ ...input, hash: hashOf(key) }), key }
+  }
+
+  async list(
+    principal: Principal,
+    filter: { afterKeyId?: string | undefined; limit: number },
+  ): Promise<readonly ApiKey[]> {
+    requireServiceAdmin(principal)
+    return this.#store.list(filter)
+  }
+
+  async revoke(principal: Principal, keyId: string): Promise<void> {
+    requireServiceAdmin(principal)
+    if (!(await this.#store.revoke(keyId))) {
+      throw new Refusal('key_not_found', `there is no key ${keyId} in force`)
+    }
+    // this replica at least forgets at once
+    this.#known.clear()
+  }
+
+  /**
+   * Makes sure that somebody can get in. With `bootstrapKey` that key is made; without it a key is made up if
+   * this database never had one, and returned to be shown once.
+   */
+  async ensureFirst(bootstrapKey: string | undefined): Promise<string | undefined> {
+    const key = bootstrapKey ?? newKey()
+    const made = await this.#store.createFirst(
+      {
+        user: FIRST_ADMIN,
+        role: 'admin',
+        namespace: EVERY_NAMESPACE,
+        ttlSeconds: null,
+        hash: hashOf(key),
+      },
+      bootstrapKey === undefined ? 'only_key' : 'this_key',
+    )
+    return made && bootstrapKey === undefined ? key : undefined
+  }
+}
+
+function newKey(): string {
+  return `lh_${randomBytes(32).toString('base64url')}`
+}
+
+function hashOf(key: string): Buffer {
+  return createHash('sha256').update(key).digest()
+}

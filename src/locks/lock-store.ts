@@ -1,0 +1,42 @@
+import type { AcquireOutcome, AcquireRequest } from './acquire.ts'
+import type { Lock } from './lock.ts'
+import type { Resource } from './resource.ts'
+
+/** Which lock, and on whose behalf. `holder: null` stands for an administrator, who may release anybody's. */
+export interface LockName {
+  readonly namespace: string
+  readonly lockId: string
+  readonly holder: string | null
+}
+
+export interface LockFilter {
+  readonly namespace: string
+  readonly type?: string | undefined
+  readonly id?: string | undefined
+  readonly idPrefix?: string | undefined
+  readonly holder?: string | undefined
+  readonly sessionId?: string | undefined
+  /** Only locks whose id is greater. */
+  readonly afterLockId?: string | undefined
+  readonly limit: number
+}
+
+/**
+ * Where locks live. Every method answers for committed, durable facts, and throws `DatabaseTrouble` when it
+ * cannot: an answer is never made up from a failure.
+ */
+export interface LockStore {
+  /** One outcome a request, in order. A refused request leaves nothing behind. */
+  acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]>
+  /** The lock after its session was touched; undefined where the holder has no such live lock. */
+  touch(name: LockName & { readonly holder: string }): Promise<Lock | undefined>
+  /** The lock that was released; undefined where the holder has no such live lock. */
+  release(name: LockName): Promise<{ readonly holder: string; readonly fencingToken: number } | undefined>
+  get(namespace: string, lockId: string): Promise<Lock | undefined>
+  /** Who holds the resource now. */
+  find(resource: Resource): Promise<Lock | undefined>
+  /** Live locks in the order of their ids. */
+  list(filter: LockFilter): Promise<readonly Lock[]>
+  /** Live locks in the whole database. */
+  count(): Promise<number>
+}
