@@ -40,7 +40,12 @@ export interface AcquireRequest {
  * same resources: neither held nor free may be concluded from it.
  */
 export type AcquireOutcome =
-  | { readonly kind: 'granted'; readonly grants: readonly Grant[] }
+  | {
+      readonly kind: 'granted'
+      readonly grants: readonly Grant[]
+      /** Whose locks were taken over. */
+      readonly takenFrom: readonly string[]
+    }
   | { readonly kind: 'conflict'; readonly conflicts: readonly Lock[] }
   | { readonly kind: 'session_expired' }
   | { readonly kind: 'session_not_found' }

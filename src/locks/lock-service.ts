@@ -81,7 +81,7 @@ export class LockService {
         reason: takeover.reason,
         namespace: input.resources[0]?.namespace ?? '',
         lockIds: taken.map(grant => grant.lock.id),
-        holders: [],
+        holders: outcome.takenFrom,
       })
     }
     return outcome

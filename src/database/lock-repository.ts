@@ -1,0 +1,121 @@
+import { sql } from 'kysely'
+import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
+import type { Lock } from '../locks/lock.ts'
+import type { LockFilter, LockName, LockStore } from '../locks/lock-store.ts'
+import type { Resource } from '../locks/resource.ts'
+import { type AcquireEvents, Acquirer } from './acquirer.ts'
+import type { Database } from './database.ts'
+import { type LockRow, lockOf } from './lock-row.ts'
+import { releaseSql } from './statements/release.ts'
+import { touchLockSql } from './statements/touch.ts'
+
+/**
+ * Locks in PostgreSQL. What holds here, and where it is kept:
+ *
+ * - One live lock a resource: the unique constraint on `locks`, and nothing else.
+ * - Tokens grow: drawn by the insert while the resource is claimed (statements/acquire-one.ts).
+ * - The lease is the session's; its row lock orders touch, release, end, takeover and sweep.
+ * - The clock is the database's: read after the row lock by whoever decides, `now()` for whoever only looks.
+ * - Each call is autocommit statements: no transaction is open between two round trips.
+ */
+export class LockRepository implements LockStore {
+  readonly #database: Database
+  readonly #acquirer: Acquirer
+  readonly #touchSql: string
+  readonly #releaseSql: string
+
+  constructor(database: Database, events: AcquireEvents) {
+    this.#database = database
+    this.#acquirer = new Acquirer(database, events)
+    this.#touchSql = touchLockSql(database.schema)
+    this.#releaseSql = releaseSql(database.schema)
+  }
+
+  acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]> {
+    return this.#acquirer.acquire(requests)
+  }
+
+  async touch({ namespace, lockId, holder }: LockName & { holder: string }): Promise<Lock | undefined> {
+    const [row] = await this.#database.run<LockRow>(this.#touchSql, [lockId, namespace, holder])
+    return row && lockOf(row)
+  }
+
+  async release({ namespace, lockId, holder }: LockName) {
+    const [row] = await this.#database.run<{ holder: string; fencing_token: string }>(this.#releaseSql, [
+      lockId,
+      namespace,
+      holder,
+    ])
+    return row && { holder: row.holder, fencingToken: Number(row.fencing_token) }
+  }
+
+  async get(namespace: string, lockId: string): Promise<Lock | undefined> {
+    const row = await this.#held()
+      .where('l.id', '=', lockId)
+      .where('l.namespace', '=', namespace)
+      .executeTakeFirst()
+    return row && lockOf(row)
+  }
+
+  async find({ namespace, type, id }: Resource): Promise<Lock | undefined> {
+    const row = await this.#held()
+      .where('l.namespace', '=', namespace)
+      .where('l.resource_type', '=', type)
+      .where('l.resource_id', '=', id)
+      .executeTakeFirst()
+    return row && lockOf(row)
+  }
+
+  async list(filter: LockFilter): Promise<readonly Lock[]> {
+    let query = this.#held().where('l.namespace', '=', filter.namespace)
+    if (filter.type !== undefined) query = query.where('l.resource_type', '=', filter.type)
+    if (filter.id !== undefined) query = query.where('l.resource_id', '=', filter.id)
+    if (filter.idPrefix !== undefined) {
+      query = query.where(sql<boolean>`starts_with(l.resource_id, ${filter.idPrefix})`)
+    }
+    if (filter.holder !== undefined) query = query.where('l.holder', '=', filter.holder)
+    if (filter.sessionId !== undefined) query = query.where('l.session_id', '=', filter.sessionId)
+    if (filter.afterLockId !== undefined) query = query.where('l.id', '>', filter.afterLockId)
+    const rows = await query.orderBy('l.id').limit(filter.limit).execute()
+    return rows.map(lockOf)
+  }
+
+  async count(): Promise<number> {
+    const { locks } = await this.#held()
+      .clearSelect()
+      .select(({ fn }) => fn.countAll<string>().as('locks'))
+      .executeTakeFirstOrThrow()
+    return Number(locks)
+  }
+
+  /**
+   * The locks that a reader sees. `now()` is read before the snapshot of an autocommit statement: a clock read
+   * later could call a lock dead that was touched in between.
+   */
+  #held() {
+    return this.#database.kysely
+      .selectFrom('locks as l')
+      .innerJoin('sessions as s', 's.id', 'l.session_id')
+      .where('s.ended_at', 'is', null)
+      .where('s.expires_at', '>', sql<Date>`now()`)
+      .select([
+        'l.id',
+        'l.namespace',
+        'l.resource_type',
+        'l.resource_id',
+        'l.session_id',
+        'l.fencing_token',
+        'l.holder',
+        's.client',
+        'l.reference',
+        'l.metadata',
+        'l.lock_time',
+        's.last_touch',
+        sql<Date | null>`nullif(s.expires_at, 'infinity')`.as('expires_at'),
+        sql<number | null>`extract(epoch from nullif(s.expires_at, 'infinity') - now())::float8`.as(
+          'expires_in',
+        ),
+      ])
+      .$castTo<LockRow>()
+  }
+}

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Session } from '../locks/session.ts'
+import type {
+  SessionFilter,
+  SessionOutcome,
+  SessionRequest,
+  SessionStore,
+  SweepCount,
+} from '../locks/session-store.ts'
+import type { Database } from './database.ts'
+import { createSessionSql } from './statements/create-session.ts'
+import { endSessionSql, sweepExpiredSql, sweepTombstonesSql } from './statements/end-sessions.ts'
+import { touchSessionSql } from './statements/touch.ts'
+
+/** The times of a session as every statement here returns them. */
+interface LeaseRow {
+  readonly started: Date
+  readonly last_touch: Date
+  readonly expires_at: Date | null
+  readonly expires_in: number | null
+}
+
+interface SessionRow extends LeaseRow {
+  readonly id: string
+  readonly user_name: string
+  readonly client: string | null
+  readonly ttl: number | null
+  readonly ends_with_last_lock: boolean
+}
+
+/** Sessions in PostgreSQL. The lease is the row, and its row lock decides who comes first. */
+export class SessionRepository implements SessionStore {
+  readonly #database: Database
+  readonly #tombstoneSeconds: number
+  readonly #sql: Readonly<Record<'create' | 'touch' | 'end' | 'sweepExpired' | 'sweepTombstones', string>>
+
+  /** `tombstoneSeconds`: how long the row of a named session stays after its end. */
+  constructor(database: Database, tombstoneSeconds: number) {
+    this.#database = database
+    this.#tombstoneSeconds = tombstoneSeconds
+    this.#sql = {
+      create: createSessionSql(database.schema),
+      touch: touchSessionSql(database.schema),
+      end: endSessionSql(database.schema),
+      sweepExpired: sweepExpiredSql(database.schema),
+      sweepTombstones: sweepTombstonesSql(database.schema),
+    }
+  }
+
+  async create(request: SessionRequest): Promise<SessionOutcome> {
+    const { user, client, ttlSeconds } = request
+    const id = request.id ?? randomUUID()
+    const [row] = await this.#database.run<LeaseRow>(this.#sql.create, [id, user, client, ttlSeconds])
+    if (row === undefined) return this.touch(id, user)
+    const session = sessionOf({
+      ...row,
+      id,
+      user_name: user,
+      client,
+      ttl: ttlSeconds,
+      ends_with_last_lock: false,
+    })
+    return { kind: 'live', session, existing: false }
+  }
+
+  async touch(sessionId: string, user: string): Promise<SessionOutcome> {
+    const [row] = await this.#database.run<SessionRow & { readonly touched: boolean }>(this.#sql.touch, [
+      sessionId,
+      user,
+    ])
+    if (row === undefined) return { kind: 'session_not_found' }
+    if (row.touched) return { kind: 'live', session: sessionOf({ ...row, id: sessionId }), existing: true }
+    return { kind: row.user_name === user ? 'session_expired' : 'session_forbidden' }
+  }
+
+  async get(sessionId: string, user: string | null): Promise<Session | undefined> {
+    let query = this.#live().where('s.id', '=', sessionId)
+    if (user !== null) query = query.where('s.user_name', '=', user)
+    const row = await query.executeTakeFirst()
+    return row && sessionOf(row)
+  }
+
+  async end(sessionId: string, user: string | null): Promise<boolean> {
+    return (await this.#database.run(this.#sql.end, [sessionId, user])).length > 0
+  }
+
+  async list(filter: SessionFilter): Promise<readonly Session[]> {
+    let query = this.#live()
+    if (filter.user !== undefined) query = query.where('s.user_name', '=', filter.user)
+    if (filter.afterSessionId !== undefined) query = query.where('s.id', '>', filter.afterSessionId)
+    const rows = await query.orderBy('s.id').limit(filter.limit).execute()
+    return rows.map(sessionOf)
+  }
+
+  async count(): Promise<number> {
+    const { sessions } = await this.#live()
+      .clearSelect()
+      .select(({ fn }) => fn.countAll<string>().as('sessions'))
+      .executeTakeFirstOrThrow()
+    return Number(sessions)
+  }
+
+  async sweep(limit: number): Promise<SweepCount> {
+    const expired = await this.#database.run(this.#sql.sweepExpired, [limit])
+    const tombstones = await this.#database.run(this.#sql.sweepTombstones, [limit, this.#tombstoneSeconds])
+    return { sessions: expired.length, tombstones: tombstones.length }
+  }
+
+  /** Judged by `now()`, like every read: see LockRepository. */
+  #live() {
+    return this.#database.kysely
+      .selectFrom('sessions as s')
+      .where('s.ended_at', 'is', null)
+      .where('s.expires_at', '>', sql<Date>`now()`)
+      .select([
+        's.id',
+        's.user_name',
+        's.client',
+        's.started',
+        's.last_touch',
+        's.ends_with_last_lock',
+        sql<number | null>`extract(epoch from s.ttl)::float8`.as('ttl'),
+        sql<Date | null>`nullif(s.expires_at, 'infinity')`.as('expires_at'),
+        sql<number | null>`extract(epoch from nullif(s.expires_at, 'infinity') - now())::float8`.as(
+          'expires_in',
+        ),
+      ])
+      .$castTo<SessionRow>()
+  }
+}
+
+function sessionOf(row: SessionRow): Session {
+  return {
+    id: row.id,
+    user: row.user_name,
+    client: row.client,
+    ttlSeconds: row.ttl,
+    started: row.started,
+    lastTouch: row.last_touch,
+    expiresAt: row.expires_at,
+    expiresInSeconds: row.expires_in === null ? null : Math.max(0, row.expires_in),
+    endsWithLastLock: row.ends_with_last_lock,
+  }
+}

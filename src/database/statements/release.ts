@@ -1,0 +1,25 @@
+/**
+ * Releases one grant, named by its id, so that a late release can never end a newer grant of the same resource.
+ * The session's row is locked first, as everybody does who may end a session: the trigger decides in a fresh
+ * snapshot under that lock whether the session ends with this lock.
+ *
+ * $1 lock id, $2 namespace, $3 holder, or null for anybody's.
+ */
+export function releaseSql(schema: string): string {
+  return `with present as materialized (
+  select s.id, s.expires_at, s.ended_at
+  from ${schema}.sessions s
+  where s.id = (
+    select session_id from ${schema}.locks
+    where id = $1::bigint and namespace = $2 and ($3::text is null or holder = $3)
+  )
+  for update
+),
+clock as materialized (
+  select clock_timestamp() as t from (select count(*) from present) after_the_wait
+)
+delete from ${schema}.locks l
+using present, clock
+where l.id = $1::bigint and l.session_id = present.id and present.ended_at is null and present.expires_at > clock.t
+returning l.holder, l.fencing_token`
+}

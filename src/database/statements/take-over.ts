@@ -1,0 +1,143 @@
+import type { LockRow } from '../lock-row.ts'
+
+export interface TakeOverRow extends LockRow {
+  readonly state:
+    | 'granted'
+    | 'existing'
+    | 'contended'
+    | 'session_expired'
+    | 'session_not_found'
+    | 'session_forbidden'
+  /** Who held the resource until now; null where nobody did. */
+  readonly taken_from: string | null
+}
+
+/**
+ * An administrator's acquire of one set: whatever others hold changes hands in one statement. The old lock's
+ * row goes and a new one comes, with a new id and a new token, so that nobody can mistake one for the other.
+ *
+ * The claims are taken before the sessions' rows are waited for; since claims are only ever tried, whoever
+ * holds some while it waits can make others repeat but never deadlock. While they are held nobody else can
+ * insert, so what is deleted here cannot come back before the insert. Rows of sessions are locked in the order
+ * of their ids, the own one among them, and `for update`, as for an end: the old session may end with its lock.
+ *
+ * $1 session id, $2 user, $3 client, $4 ttl in seconds, $5 kind (new, make, have), $6 ends with last lock,
+ * $7 reference, $8 metadata, $9-$11 namespaces, types, ids.
+ */
+export function takeOverSql(schema: string): string {
+  return `with claimed as materialized (
+  select w.*, ordinality as position, ${schema}.claim_resource(w.namespace, w.resource_type, w.resource_id) as got
+  from unnest($9::text[], $10::text[], $11::text[])
+    with ordinality as w(namespace, resource_type, resource_id)
+),
+old as materialized (
+  select c.position, l.*, l.session_id = $1::uuid as own
+  from claimed c
+  join ${schema}.locks l using (namespace, resource_type, resource_id)
+),
+present as materialized (
+  select s.id, s.user_name, s.client, s.ttl, s.last_touch, s.expires_at, s.ended_at
+  from ${schema}.sessions s
+  where s.id = $1::uuid or s.id in (select session_id from old)
+  order by s.id
+  for update
+),
+clock as materialized (
+  select clock_timestamp() as t from (select count(*) from present) after_the_wait
+),
+touched as (
+  update ${schema}.sessions s
+  set last_touch = clock.t, expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
+  from present, clock
+  where s.id = $1::uuid and present.id = s.id and $5 <> 'new' and present.ended_at is null
+    and present.expires_at > clock.t and present.user_name = $2
+  returning s.id, s.client, s.expires_at
+),
+usable as materialized (
+  select id, client, expires_at from touched
+  union all
+  select $1::uuid, $3, coalesce(clock.t + make_interval(secs => $4::float8), 'infinity')
+  from clock
+  where $5 <> 'have' and not exists (select from present where id = $1::uuid)
+),
+ready as materialized (
+  select from usable where not exists (select from claimed where not got)
+),
+removed as (
+  delete from ${schema}.locks l
+  using old, present
+  where l.id = old.id and not old.own and present.id = old.session_id and exists (select from ready)
+  returning l.id, old.position, old.holder
+),
+granted as (
+  insert into ${schema}.locks
+    (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time, reference, metadata)
+  select c.namespace, c.resource_type, c.resource_id, $1::uuid, ${schema}.next_fencing_token(), $2, clock.t, $7,
+    $8::jsonb
+  from claimed c
+  cross join clock
+  cross join (select count(*) from removed) after_the_removal
+  where exists (select from ready)
+    and not exists (select from old where old.position = c.position and old.own)
+  order by c.position
+  on conflict (namespace, resource_type, resource_id) do nothing
+  returning *
+),
+made as (
+  insert into ${schema}.sessions
+    (id, user_name, client, ttl, named, ends_with_last_lock, started, last_touch, expires_at)
+  select u.id, $2, $3, make_interval(secs => $4::float8), $5 = 'make', $5 = 'new' or $6::boolean, clock.t, clock.t,
+    u.expires_at
+  from usable u, clock
+  where not exists (select from present where present.id = u.id) and exists (select from granted)
+  on conflict (id) do nothing
+  returning id
+),
+result as materialized (
+  select c.position, g.*
+  from granted g
+  join claimed c using (namespace, resource_type, resource_id)
+),
+partial as materialized (
+  select from ready
+  where (select count(*) from granted)
+      <> (select count(*) from claimed c where not exists (select from old where old.position = c.position and own))
+  union all
+  select from granted
+  where not exists (select from present where present.id = $1::uuid) and not exists (select from made)
+)
+select
+  case
+    when exists (select from partial) then ${schema}.refuse_partial_set()
+    when g.id is not null then 'granted'
+    when u.id is null then
+      case
+        when p.id is null then 'session_not_found'
+        when p.user_name <> $2 then 'session_forbidden'
+        else 'session_expired'
+      end
+    when old.own and exists (select from ready) then 'existing'
+    else 'contended'
+  end as state,
+  coalesce(g.id, old.id) as id,
+  c.namespace, c.resource_type, c.resource_id,
+  $1::uuid as session_id,
+  coalesce(g.fencing_token, old.fencing_token) as fencing_token,
+  $2 as holder,
+  u.client,
+  case when g.id is null then old.reference else g.reference end as reference,
+  coalesce(g.metadata, old.metadata) as metadata,
+  coalesce(g.lock_time, old.lock_time) as lock_time,
+  clock.t as last_touch,
+  nullif(u.expires_at, 'infinity') as expires_at,
+  extract(epoch from nullif(u.expires_at, 'infinity') - clock.t)::float8 as expires_in,
+  removed.holder as taken_from
+from claimed c
+cross join clock
+left join usable u on true
+left join present p on p.id = $1::uuid
+left join old on old.position = c.position
+left join result g on g.position = c.position
+left join removed on removed.position = c.position
+order by c.position`
+}

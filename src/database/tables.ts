@@ -1,0 +1,60 @@
+import type { ColumnType, Generated } from 'kysely'
+
+/**
+ * The tables as kysely sees them: names and shapes of `migrations/`. bigint arrives as text, timestamptz as
+ * Date, except that `infinity` arrives as the number Infinity.
+ */
+export interface Tables {
+  sessions: SessionsTable
+  locks: LocksTable
+  users: UsersTable
+  api_keys: ApiKeysTable
+}
+
+export type Timestamp = Date | number
+
+interface SessionsTable {
+  id: string
+  user_name: string
+  client: string | null
+  /** Read it as `extract(epoch from ttl)`. */
+  ttl: ColumnType<never>
+  named: boolean
+  ends_with_last_lock: boolean
+  started: Timestamp
+  last_touch: Timestamp
+  expires_at: Timestamp
+  ended_at: Timestamp | null
+  end_reason: string | null
+}
+
+interface LocksTable {
+  id: Generated<string>
+  namespace: string
+  resource_type: string
+  resource_id: string
+  session_id: string
+  fencing_token: string
+  holder: string
+  lock_time: Date
+  reference: string | null
+  metadata: ColumnType<Readonly<Record<string, unknown>>, string, never>
+}
+
+interface UsersTable {
+  id: Generated<number>
+  name: string
+  created: Generated<Date>
+}
+
+interface ApiKeysTable {
+  id: Generated<string>
+  user_id: number
+  key_hash: Buffer
+  role: 'viewer' | 'locker' | 'admin'
+  namespace: string
+  created: Generated<Date>
+  expires_at: Date | null
+  revoked_at: Date | null
+  first: Generated<boolean>
+}

@@ -1,0 +1,84 @@
+import pg from 'pg'
+import { DatabaseTrouble } from '../locks/errors.ts'
+
+/** PostgreSQL's code for a transaction that would have to be repeated (SQLSTATE, appendix A of its manual). */
+export const SERIALIZATION_FAILURE = '40001'
+export const DEADLOCK_DETECTED = '40P01'
+
+/** A statement prepared earlier no longer fits: after a migration, or behind a pooler. Nothing was executed. */
+const STALE_STATEMENT = new Set(['0A000', '26000'])
+
+export function isStaleStatement(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && STALE_STATEMENT.has(error.code ?? '')
+}
+
+/** An error of the server that left the connection in order; with `states`, one of these. */
+export function hasSqlState(error: unknown, ...states: readonly string[]): boolean {
+  if (!(error instanceof pg.DatabaseError)) return false
+  const state = error.code ?? ''
+  return states.length === 0 ? !FATAL.test(state) : states.includes(state)
+}
+
+/**
+ * The server ends the connection, or is itself in trouble. Told by the code, since the word FATAL comes in the
+ * server's own language.
+ */
+const FATAL = /^(08|57P|25P0[345]|58|XX|$)/
+
+/** The server is reached but refuses to start work: nothing of the statement happened. */
+const REFUSED = /^(53|25006|28|3D000)/
+
+/** The server gave up on a statement for its length; `statement_timeout` stops counting before the commit. */
+const TOO_SLOW = new Set(['57014', '55P03'])
+
+/**
+ * What a failure to get a connection means: the statement was never sent, so nothing changed.
+ */
+export function connectTrouble(error: unknown): unknown {
+  if (error instanceof DatabaseTrouble) return error
+  const waited = error instanceof Error && error.message.includes('timeout')
+  if (waited) {
+    return new DatabaseTrouble(
+      'database_timeout',
+      'unchanged',
+      'no connection to the database could be had in time',
+      { cause: error },
+    )
+  }
+  return new DatabaseTrouble('database_unavailable', 'unchanged', 'the database cannot be reached', {
+    cause: error,
+  })
+}
+
+/**
+ * What a failed statement means. An ERROR undid it, so nothing changed. A lost connection, or a server that
+ * goes down, leaves the outcome unknown: the commit may have happened before the answer was lost.
+ * Errors that are neither (a violated constraint, wrong SQL) are ours and come back untouched.
+ */
+export function statementTrouble(error: unknown): unknown {
+  if (error instanceof DatabaseTrouble) return error
+  if (error instanceof TypeError || error instanceof RangeError) return error
+  if (!(error instanceof pg.DatabaseError)) {
+    return new DatabaseTrouble(
+      'database_unavailable',
+      'unknown',
+      'the connection to the database was lost while it worked',
+      { cause: error },
+    )
+  }
+  const code = error.code ?? ''
+  if (FATAL.test(code)) {
+    return new DatabaseTrouble('database_unavailable', 'unknown', 'the database stopped while it worked', {
+      cause: error,
+    })
+  }
+  if (TOO_SLOW.has(code)) {
+    return new DatabaseTrouble('database_timeout', 'unchanged', 'the database was too slow', { cause: error })
+  }
+  if (REFUSED.test(code)) {
+    return new DatabaseTrouble('database_unavailable', 'unchanged', 'the database refuses to work', {
+      cause: error,
+    })
+  }
+  return error
+}
