@@ -1,0 +1,48 @@
+import { byName, type MigrationFile } from './migration-file.ts'
+import type { AppliedMigration } from './migration-table.ts'
+
+/**
+ * - applied: and the file is as it was.
+ * - pending: to be applied next.
+ * - changed: applied, but the file has another text by now.
+ * - out_of_order: not applied, though a later one is.
+ * - unknown: applied, but there is no such file. At the end it is the work of a newer version, and no fault.
+ * - missing: applied, and a later file exists, so this one was deleted or renamed.
+ */
+export type MigrationState = 'applied' | 'pending' | 'changed' | 'out_of_order' | 'unknown' | 'missing'
+
+export interface MigrationStatus {
+  readonly name: string
+  readonly state: MigrationState
+  readonly appliedAt: Date | null
+}
+
+/** Both sides, in the order of names. */
+export function compareMigrations(
+  files: readonly Pick<MigrationFile, 'name' | 'checksum'>[],
+  applied: readonly AppliedMigration[],
+): readonly MigrationStatus[] {
+  const fileOf = new Map(files.map(file => [file.name, file]))
+  const appliedOf = new Map(applied.map(migration => [migration.name, migration]))
+  const newestFile = [...fileOf.keys()].sort(byName).at(-1) ?? ''
+  const newestApplied = [...appliedOf.keys()].sort(byName).at(-1) ?? ''
+  const stateOf = (name: string): MigrationState => {
+    const file = fileOf.get(name)
+    const row = appliedOf.get(name)
+    if (file === undefined) return name < newestFile ? 'missing' : 'unknown'
+    if (row === undefined) return name < newestApplied ? 'out_of_order' : 'pending'
+    return row.checksum === file.checksum ? 'applied' : 'changed'
+  }
+  return [...new Set([...fileOf.keys(), ...appliedOf.keys()])].sort(byName).map(name => ({
+    name,
+    state: stateOf(name),
+    appliedAt: appliedOf.get(name)?.appliedAt ?? null,
+  }))
+}
+
+/** `broken` wins: applying what is pending would not mend it. */
+export function verdict(statuses: readonly MigrationStatus[]): 'up_to_date' | 'pending' | 'broken' {
+  const states = new Set(statuses.map(({ state }) => state))
+  if (states.has('changed') || states.has('out_of_order') || states.has('missing')) return 'broken'
+  return states.has('pending') ? 'pending' : 'up_to_date'
+}
