@@ -2,7 +2,7 @@ import { withReadOnlyConnection } from './migration-connection.ts'
 import { MigrationError } from './migration-error.ts'
 import { readMigrationFiles } from './migration-file.ts'
 import type { MigrationSettings } from './migration-settings.ts'
-import { compareMigrations, type MigrationStatus } from './migration-state.ts'
+import { compareMigrations, explanationOf, isBroken, type MigrationStatus } from './migration-state.ts'
 import { migrationSteps } from './migration-steps.ts'
 import {
   createMigrationsTableSql,
@@ -55,12 +55,7 @@ export async function planMigrations(settings: MigrationSettings): Promise<strin
 
 /** Throws a MigrationError where applying what is pending would not end well. */
 export function refuseBroken(statuses: readonly MigrationStatus[]): void {
-  const reasons = statuses.flatMap(({ name, state }) => {
-    if (state === 'changed') return [`${name} was changed after it was applied`]
-    if (state === 'out_of_order') return [`${name} is pending though a later migration is applied`]
-    if (state === 'missing') return [`${name} is applied, but its file is gone or was renamed`]
-    return []
-  })
+  const reasons = statuses.filter(isBroken).map(explanationOf)
   if (reasons.length > 0) throw new MigrationError(`nothing was applied: ${reasons.join('; ')}`)
 }
 

@@ -42,7 +42,28 @@ export function compareMigrations(
 
 /** `broken` wins: applying what is pending would not mend it. */
 export function verdict(statuses: readonly MigrationStatus[]): 'up_to_date' | 'pending' | 'broken' {
-  const states = new Set(statuses.map(({ state }) => state))
-  if (states.has('changed') || states.has('out_of_order') || states.has('missing')) return 'broken'
-  return states.has('pending') ? 'pending' : 'up_to_date'
+  if (statuses.some(isBroken)) return 'broken'
+  return statuses.some(({ state }) => state === 'pending') ? 'pending' : 'up_to_date'
+}
+
+/** One migration in a sentence. */
+export function explanationOf({ name, state }: MigrationStatus): string {
+  switch (state) {
+    case 'applied':
+      return `${name} is applied`
+    case 'pending':
+      return `${name} is pending`
+    case 'changed':
+      return `${name} was changed after it was applied`
+    case 'out_of_order':
+      return `${name} is pending though a later migration is applied`
+    case 'unknown':
+      return `${name} was applied by a newer version`
+    case 'missing':
+      return `${name} is applied, but its file is gone or was renamed`
+  }
+}
+
+export function isBroken({ state }: MigrationStatus): boolean {
+  return state === 'changed' || state === 'out_of_order' || state === 'missing'
 }
