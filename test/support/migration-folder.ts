@@ -1,12 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Teardown } from './scratch-database.ts'
 
 /** A folder with these files, gone when the test ends. */
-export async function migrationFolder(
-  t: { teardown(task: () => Promise<void>): void },
-  files: Readonly<Record<string, string>>,
-): Promise<string> {
+export async function migrationFolder(t: Teardown, files: Readonly<Record<string, string>>): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'leasehold-migrations-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   for (const [name, content] of Object.entries(files)) await writeFile(path.join(folder, name), content)

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 
-interface Teardown {
+/** What a tap test has. */
+export interface Teardown {
   teardown(task: () => Promise<void>): void
 }
 
