@@ -50,11 +50,25 @@ export async function readAppliedMigrations(
 ): Promise<readonly AppliedMigration[]> {
   checkSchemaName(schema)
   if (!(await migrationsTableExists(query, schema))) return []
+  if (!(await hasOurColumns(query, schema))) {
+    throw new MigrationError(
+      `"${schema}".${MIGRATIONS_TABLE} is not a table of this service; give the service a schema of its own`,
+    )
+  }
   const { rows } = await query(
     `select name, run_on as "appliedAt", checksum from "${schema}".${MIGRATIONS_TABLE} order by name`,
     [],
   )
   return rows as unknown as readonly AppliedMigration[]
+}
+
+async function hasOurColumns(query: RunQuery, schema: string): Promise<boolean> {
+  const { rows } = await query(
+    `select from pg_catalog.pg_attribute
+     where attrelid = to_regclass($1) and attname in ('name', 'run_on', 'checksum') and not attisdropped`,
+    [`"${schema}".${MIGRATIONS_TABLE}`],
+  )
+  return rows.length === 3
 }
 
 /** Statements that make the schema. */
