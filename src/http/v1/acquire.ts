@@ -1,0 +1,198 @@
+import { z } from 'zod'
+import type { AcquireOutcome } from '../../locks/acquire.ts'
+import { Refusal } from '../../locks/errors.ts'
+import { type JsonObject, type Lock, MAX_REFERENCE_BYTES } from '../../locks/lock.ts'
+import type { AcquireInput } from '../../locks/lock-service.ts'
+import { MAX_RESOURCES_PER_ACQUIRE } from '../../locks/resource.ts'
+import { sessionExpired, sessionForbidden, sessionNotFound } from '../../locks/session-service.ts'
+import type { AcquireResult } from '../metrics.ts'
+import { PROBLEM_TYPE, problemDocument } from '../problem.ts'
+import { type Reply, route } from '../route.ts'
+import { EXAMPLE_GRANT } from './examples.ts'
+import { grantJson, presentGrant, presentLock } from './presenters.ts'
+import {
+  clientName,
+  metadata,
+  namespace,
+  reason,
+  resourceId,
+  resourceType,
+  sessionId,
+  text,
+  ttl,
+} from './schemas.ts'
+
+/** How soon a contended acquire is worth repeating: the others need milliseconds. */
+const CONTENDED_RETRY_SECONDS = 1
+
+const acquireBody = z
+  .strictObject({
+    resources: z
+      .array(z.strictObject({ type: resourceType, id: resourceId }))
+      .min(1)
+      .max(MAX_RESOURCES_PER_ACQUIRE)
+      .meta({ description: 'Taken all or none' }),
+    ttl: ttl.optional().meta({
+      description:
+        'Seconds until the session expires unless it is touched, 1 to 86400, to the millisecond. Without `session` the default is 30. Null, which needs `session`: until released',
+    }),
+    session: sessionId.optional().meta({
+      description:
+        'A UUID. With `ttl` the session is made on first use, and the request can be repeated after a lost answer; without, it must exist. Left out, the lock gets a session of its own',
+    }),
+    reentry: z.enum(['session', 'user']).optional().meta({
+      description:
+        'Whose locks count as held already: those of this session (the default), or of every session of the same user',
+      example: 'session',
+    }),
+    takeover: z.boolean().optional().meta({
+      description: 'An administrator takes over what others hold; needs `reason`',
+      example: false,
+    }),
+    reason: reason.optional(),
+    metadata: metadata.optional(),
+    reference: text(MAX_REFERENCE_BYTES)
+      .nullable()
+      .optional()
+      .meta({ description: 'An id that the client brings', example: 'build-4711' }),
+    client: clientName.nullable().optional(),
+    ends_with_last_lock: z.boolean().optional().meta({
+      description:
+        'Of a session made by this acquire: whether it ends when its last lock does. True unless said otherwise',
+      example: true,
+    }),
+  })
+  .refine(
+    body => body.ends_with_last_lock === undefined || (body.session !== undefined && body.ttl !== undefined),
+    { path: ['ends_with_last_lock'], error: 'needs `session` and `ttl`: it is about a session made here' },
+  )
+  .meta({ id: 'AcquireRequest' })
+
+export const acquireRoute = route({
+  method: 'POST',
+  path: '/v1/namespaces/{namespace}/locks',
+  operationId: 'acquireLocks',
+  tag: 'Locks',
+  access: 'locker',
+  summary: 'Acquire locks',
+  description:
+    'Takes all the resources or none of them. The holder is the user of the key. To be able to repeat the request after a lost answer, name a `session` of your own making: the repeat gives the same locks.',
+  params: z.strictObject({ namespace }),
+  body: acquireBody,
+  bodyExamples: {
+    one: { summary: 'One resource', value: { resources: [{ type: 'defect', id: '2' }], ttl: 30 } },
+    repeatable: {
+      summary: 'A set, in a way that can be repeated',
+      value: {
+        session: 'b1f1a4c0-6d9b-4f0e-9a53-0d6d3f0f6a11',
+        ttl: 60,
+        client: 'ws-15',
+        resources: [
+          { type: 'defect', id: '2' },
+          { type: 'defect', id: '3' },
+        ],
+        metadata: { editor: 'web' },
+      },
+    },
+  },
+  replies: {
+    200: {
+      description: 'Every lock was held already',
+      schema: z.looseObject({ locks: z.array(grantJson) }),
+      example: { locks: [{ ...EXAMPLE_GRANT, existing: true }] },
+    },
+    201: {
+      description: 'Granted. `existing` tells which of them were held already',
+      schema: z.looseObject({ locks: z.array(grantJson) }),
+      example: { locks: [EXAMPLE_GRANT] },
+      headers: { Location: 'Where the lock is; with one lock only' },
+    },
+  },
+  refusals: ['lock_conflict', 'session_expired', 'session_not_found', 'resource_contended'],
+  async handle({ services, principal, requestId, params, body }) {
+    const input = inputOf(params.namespace, body)
+    const outcome = await services.locks.acquire(principal, input)
+    services.metrics.countAcquire(resultOf(outcome))
+    return replyTo(outcome, input, requestId)
+  },
+})
+
+function inputOf(namespaceOfPath: string, body: z.infer<typeof acquireBody>): AcquireInput {
+  return {
+    resources: body.resources.map(({ type, id }) => ({ namespace: namespaceOfPath, type, id })),
+    sessionId: body.session,
+    ttlSeconds: body.ttl,
+    endsWithLastLock: body.ends_with_last_lock,
+    client: body.client,
+    reentry: body.reentry,
+    takeover: body.takeover,
+    reason: body.reason,
+    reference: body.reference,
+    // it came out of a JSON text
+    metadata: body.metadata as JsonObject | undefined,
+  }
+}
+
+function resultOf(outcome: AcquireOutcome): AcquireResult {
+  if (outcome.kind !== 'granted') return outcome.kind
+  return outcome.grants.every(grant => grant.existing) ? 'existing' : 'granted'
+}
+
+function replyTo(outcome: AcquireOutcome, input: AcquireInput, requestId: string): Reply {
+  const session = input.sessionId ?? ''
+  switch (outcome.kind) {
+    case 'granted': {
+      const locks = outcome.grants.map(presentGrant)
+      if (outcome.grants.every(grant => grant.existing)) return { status: 200, body: { locks } }
+      const [only] = outcome.grants.length === 1 ? outcome.grants : []
+      return {
+        status: 201,
+        ...(only !== undefined && { headers: { Location: locationOf(only.lock) } }),
+        body: { locks },
+      }
+    }
+    case 'conflict':
+      return conflictReply(outcome.conflicts, requestId)
+    case 'session_expired':
+      return sessionExpired(session)
+    case 'session_not_found':
+      return sessionNotFound(session)
+    case 'session_forbidden':
+      return sessionForbidden(session)
+    case 'contended':
+      throw new Refusal(
+        'resource_contended',
+        'others are at work on the same resources, so nothing is known of them; try again',
+        { retryAfterSeconds: CONTENDED_RETRY_SECONDS },
+      )
+  }
+}
+
+function locationOf(lock: Lock): string {
+  return `/v1/namespaces/${encodeURIComponent(lock.resource.namespace)}/locks/${lock.id}`
+}
+
+function conflictReply(conflicts: readonly Lock[], requestId: string): Reply {
+  const holders = [...new Set(conflicts.map(lock => lock.holder))]
+  const detail =
+    conflicts.length === 1
+      ? `${holders[0]} holds the lock`
+      : `${conflicts.length} locks are held by others; nothing was taken`
+  const retryAfter = retryAfterOf(conflicts)
+  return {
+    status: 409,
+    type: PROBLEM_TYPE,
+    ...(retryAfter !== undefined && { headers: { 'Retry-After': String(retryAfter) } }),
+    body: problemDocument('lock_conflict', detail, requestId, { conflicts: conflicts.map(presentLock) }),
+  }
+}
+
+/** When all could be free if nobody touched them. Undefined: one of them has no end. */
+function retryAfterOf(conflicts: readonly Lock[]): number | undefined {
+  let longest = 1
+  for (const { expiresInSeconds } of conflicts) {
+    if (expiresInSeconds === null) return undefined
+    longest = Math.max(longest, Math.ceil(expiresInSeconds))
+  }
+  return longest
+}

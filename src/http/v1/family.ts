@@ -1,0 +1,18 @@
+import { presentProblem } from '../problem.ts'
+import type { RouteFamily } from '../router.ts'
+import { acquireRoute } from './acquire.ts'
+import { keyRoutes } from './keys.ts'
+import { lockRoutes } from './locks.ts'
+import { resourceRoutes } from './resources.ts'
+import { sessionRoutes } from './sessions.ts'
+
+/** Room for the largest acquire: 1,000 resources with ids of some 200 bytes. */
+export const BODY_LIMIT_BYTES = 256 * 1024
+
+/** The native API. */
+export const v1: RouteFamily = {
+  prefix: '/v1',
+  body: { limitBytes: BODY_LIMIT_BYTES, mediaTypes: ['application/json'] },
+  presentError: presentProblem,
+  routes: [acquireRoute, ...lockRoutes, ...resourceRoutes, ...sessionRoutes, ...keyRoutes],
+}
