@@ -1,11 +1,13 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { configOfProcess } from '../config.ts'
 import { migrationStatus, planMigrations } from '../database/migrations/inspect-migrations.ts'
 import { migrateDown, migrateRedo, migrateUp } from '../database/migrations/migrate.ts'
 import { messageOf } from '../database/migrations/migration-connection.ts'
 import type { MigrationSettings } from '../database/migrations/migration-settings.ts'
 import { explanationOf, verdict } from '../database/migrations/migration-state.ts'
+import { findDatabaseServer } from '../service-database.ts'
 import { statusJson, statusTable } from './migration-status-table.ts'
 
 const USAGE = `usage: npm run migrate -- <command>
@@ -146,15 +148,19 @@ function isWrongOption(error: unknown): boolean {
   return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
 }
 
-/** The one place that knows where the settings of this command come from. */
-const databaseOfEnvironment: WithDatabase = task => {
-  const url = process.env.DATABASE_URL
-  if (url === undefined || url === '') throw new Error('DATABASE_URL is not set')
-  return task({ url, schema: process.env.DATABASE_SCHEMA ?? 'leasehold' })
+/** The database of the settings; the embedded one is started for as long as the command runs. */
+const databaseOfSettings: WithDatabase = async task => {
+  const config = configOfProcess()
+  const server = await findDatabaseServer(config, () => {})
+  try {
+    return await task({ url: server.url, schema: config.DATABASE_SCHEMA })
+  } finally {
+    await server.release()
+  }
 }
 
 if (fileURLToPath(import.meta.url) === realpathSync(process.argv[1] ?? '')) {
-  process.exitCode = await runMigrate(process.argv.slice(2), databaseOfEnvironment, {
+  process.exitCode = await runMigrate(process.argv.slice(2), databaseOfSettings, {
     result: text => process.stdout.write(text),
     remark: text => process.stderr.write(text),
   })
