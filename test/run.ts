@@ -3,8 +3,8 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { inspect } from 'node:util'
 import { EmbeddedPostgres } from '../src/database/embedded/embedded-postgres.ts'
+import { describeFailure } from './support/describe-failure.ts'
 import { readTapResults } from './support/tap-results.ts'
 import { runTap } from './support/tap-run.ts'
 import { prepareTemplate } from './support/template.ts'
@@ -76,12 +76,9 @@ async function report(troubles: readonly string[]): Promise<number> {
   // tap's report ends with an escape sequence and no line break.
   console.log()
   if (failed > 0) console.log('Failed:')
-  for (const { name, diagnostics } of failures) {
-    console.log(`- ${name}`)
-    // On a terminal, tap's report has shown them.
-    if (!process.stdout.isTTY && diagnostics)
-      console.log(inspect(diagnostics, { depth: 6 }).replaceAll(/^/gm, '    '))
-  }
+  // On a terminal, tap's report has told the details.
+  for (const failure of failures)
+    console.log(process.stdout.isTTY ? `- ${failure.name}` : describeFailure(failure))
   const skipped = results.skipped > 0 ? `, ${results.skipped} skipped` : ''
   console.log(`${results.passed} passed, ${failed} failed${skipped}`)
   return failed > 0 || results.passed === 0 ? 1 : 0

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path'
 
 const FILE_TIMEOUT_SECONDS = 300
 const KILL_AFTER_MS = 15_000
+/** tap ends without its test files when it is told to, so they are told with it, as one process group. */
+const OWN_GROUP = process.platform !== 'win32'
 
 export interface TapRunOptions {
   readonly root: string
@@ -38,11 +40,12 @@ export function runTap(options: TapRunOptions): Promise<{ code: number | null; s
     cwd: options.root,
     stdio: 'inherit',
     env: { ...process.env, ...plain, ...options.environment },
+    detached: OWN_GROUP,
   })
   let killer: NodeJS.Timeout | undefined
   const end = () => {
-    child.kill('SIGTERM')
-    killer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS)
+    sendAll(child, 'SIGTERM')
+    killer = setTimeout(() => sendAll(child, 'SIGKILL'), KILL_AFTER_MS)
   }
   options.signal.addEventListener('abort', end, { once: true })
   return new Promise((resolve, reject) => {
@@ -53,6 +56,18 @@ export function runTap(options: TapRunOptions): Promise<{ code: number | null; s
       resolve({ code, signal })
     })
   })
+}
+
+function sendAll(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || !OWN_GROUP) {
+    child.kill(signal)
+    return
+  }
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // All of them have ended by now.
+  }
 }
 
 function tapCommand(): string {
