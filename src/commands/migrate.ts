@@ -7,7 +7,6 @@ import { migrateDown, migrateRedo, migrateUp } from '../database/migrations/migr
 import { messageOf } from '../database/migrations/migration-connection.ts'
 import type { MigrationSettings } from '../database/migrations/migration-settings.ts'
 import { explanationOf, verdict } from '../database/migrations/migration-state.ts'
-import { findDatabaseServer } from '../service-database.ts'
 import { statusJson, statusTable } from './migration-status-table.ts'
 
 const USAGE = `usage: npm run migrate -- <command>
@@ -148,19 +147,15 @@ function isWrongOption(error: unknown): boolean {
   return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
 }
 
-/** The database of the settings; the embedded one is started for as long as the command runs. */
-const databaseOfSettings: WithDatabase = async task => {
-  const config = configOfProcess()
-  const server = await findDatabaseServer(config, () => {})
-  try {
-    return await task({ url: server.url, schema: config.DATABASE_SCHEMA })
-  } finally {
-    await server.release()
-  }
+/** The one place that knows where the settings of this command come from. */
+const databaseOfConfig: WithDatabase = task => {
+  const { DATABASE_URL: url, DATABASE_SCHEMA: schema } = configOfProcess()
+  if (url === undefined) throw new Error('DATABASE_URL is not set')
+  return task({ url, schema })
 }
 
 if (fileURLToPath(import.meta.url) === realpathSync(process.argv[1] ?? '')) {
-  process.exitCode = await runMigrate(process.argv.slice(2), databaseOfSettings, {
+  process.exitCode = await runMigrate(process.argv.slice(2), databaseOfConfig, {
     result: text => process.stdout.write(text),
     remark: text => process.stderr.write(text),
   })

@@ -1,3 +1,4 @@
+import { SCHEMA_NAME } from '../database.ts'
 import { MigrationError } from './migration-error.ts'
 
 /** Runs one statement with parameters: `pg.Client.query` has this shape, and so does a pool's. */
@@ -21,7 +22,7 @@ export const CHECKSUM_SETTING = 'leasehold.migration_checksum'
  * Throws a MigrationError for one that would need escaping.
  */
 export function checkSchemaName(schema: string): void {
-  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema) || schema.startsWith('pg_')) {
+  if (!SCHEMA_NAME.test(schema) || schema.startsWith('pg_')) {
     throw new MigrationError(
       `"${schema}" cannot be the schema: use at most 63 lower-case letters, digits and underscores, no digit first, not pg_...`,
     )
