@@ -1,12 +1,11 @@
-import { realpathSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { configOfProcess } from '../config.ts'
 import { migrationStatus, planMigrations } from '../database/migrations/inspect-migrations.ts'
 import { migrateDown, migrateRedo, migrateUp } from '../database/migrations/migrate.ts'
 import { messageOf } from '../database/migrations/migration-connection.ts'
 import type { MigrationSettings } from '../database/migrations/migration-settings.ts'
 import { explanationOf, verdict } from '../database/migrations/migration-state.ts'
+import { type CommandOutput, isProgram, isWrongOption, TERMINAL } from './command-line.ts'
+import { withConfiguredDatabase } from './configured-database.ts'
 import { statusJson, statusTable } from './migration-status-table.ts'
 
 const USAGE = `usage: npm run migrate -- <command>
@@ -27,12 +26,6 @@ DATABASE_URL it is the embedded PostgreSQL, whose files are under DATA_DIR.
 `
 
 export const EXIT_CODES = { done: 0, failed: 1, wrongUsage: 2, pending: 3, broken: 4 } as const
-
-/** Where results go and where progress and errors go. */
-export interface CommandOutput {
-  readonly result: (text: string) => void
-  readonly remark: (text: string) => void
-}
 
 /** Finds the database, runs the task on it and lets it go. */
 export type WithDatabase = (task: (settings: MigrationSettings) => Promise<number>) => Promise<number>
@@ -143,20 +136,6 @@ function wrongUsage(output: CommandOutput, problem: string): number {
   return EXIT_CODES.wrongUsage
 }
 
-function isWrongOption(error: unknown): boolean {
-  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
-}
-
-/** The one place that knows where the settings of this command come from. */
-const databaseOfConfig: WithDatabase = task => {
-  const { DATABASE_URL: url, DATABASE_SCHEMA: schema } = configOfProcess()
-  if (url === undefined) throw new Error('DATABASE_URL is not set')
-  return task({ url, schema })
-}
-
-if (fileURLToPath(import.meta.url) === realpathSync(process.argv[1] ?? '')) {
-  process.exitCode = await runMigrate(process.argv.slice(2), databaseOfConfig, {
-    result: text => process.stdout.write(text),
-    remark: text => process.stderr.write(text),
-  })
+if (isProgram(import.meta.url)) {
+  process.exitCode = await runMigrate(process.argv.slice(2), withConfiguredDatabase, TERMINAL)
 }

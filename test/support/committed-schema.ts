@@ -5,9 +5,6 @@ const SCHEMA_FILE = new URL('../../../test/database/schema.sql', import.meta.url
 
 const HEADER = '-- What all migrations together make. Written by "npm run schema:dump", never by hand.\n\n'
 
-/** Before PostgreSQL 16, views were printed with the table's name ahead of every column. */
-export const FIRST_VERSION_OF_THE_DUMP = 160_000
-
 /** The dump without its heading; empty where there is none yet. */
 export async function readCommittedSchema(): Promise<string> {
   const text = await readFile(SCHEMA_FILE, 'utf8').catch(() => '')
