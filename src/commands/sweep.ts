@@ -1,33 +1,40 @@
-import { configOfProcess } from '../config.ts'
+import type { Config } from '../config.ts'
 import { Database } from '../database/database.ts'
+import { databaseProblem } from '../database/readiness.ts'
 import { SessionRepository } from '../database/session-repository.ts'
+import type { SweepCount } from '../locks/session-store.ts'
 import { sweepAll } from '../locks/sweeper.ts'
-import { findDatabaseServer, poolSettings } from '../service-database.ts'
+import { poolSettings } from '../service-database.ts'
+import { isProgram, TERMINAL } from './command-line.ts'
+import { withConfiguredDatabase } from './configured-database.ts'
 
 /** Long enough that a small sweep says nothing but its result. */
 const PROGRESS_EVERY_MS = 2000
 
-const config = configOfProcess()
-const server = await findDatabaseServer(config, () => {})
-const database = new Database(
-  poolSettings(config, server.url, () => {}),
-  config.DATABASE_SCHEMA,
-)
-try {
+/** Sweeps until nothing is left. */
+async function sweep(url: string, config: Config, progress: (text: string) => void): Promise<SweepCount> {
+  const database = new Database(
+    poolSettings(config, url, () => {}),
+    config.DATABASE_SCHEMA,
+  )
   let said = performance.now()
-  const { sessions, tombstones } = await sweepAll(
-    new SessionRepository(database, config.TOMBSTONE_SECONDS),
-    soFar => {
+  try {
+    return await sweepAll(new SessionRepository(database, config.TOMBSTONE_SECONDS), soFar => {
       if (performance.now() - said < PROGRESS_EVERY_MS) return
       said = performance.now()
-      process.stderr.write(`${soFar.sessions} sessions so far\n`)
-    },
-  )
-  process.stdout.write(`swept ${sessions} expired sessions and ${tombstones} tombstones\n`)
-} catch (error) {
-  process.stderr.write(`sweep: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
-} finally {
-  await database.close()
-  await server.release()
+      progress(`${soFar.sessions} sessions so far\n`)
+    })
+  } finally {
+    await database.close()
+  }
+}
+
+if (isProgram(import.meta.url)) {
+  try {
+    const count = await withConfiguredDatabase(({ url, config }) => sweep(url, config, TERMINAL.remark))
+    TERMINAL.result(`swept ${count.sessions} expired sessions and ${count.tombstones} tombstones\n`)
+  } catch (error) {
+    TERMINAL.remark(`sweep: ${databaseProblem(error)}\n`)
+    process.exitCode = 1
+  }
 }

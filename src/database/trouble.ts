@@ -28,6 +28,9 @@ const FATAL = /^(08|57P|25P0[345]|58|XX|$)/
 /** The server is reached but refuses to start work: nothing of the statement happened. */
 const REFUSED = /^(53|25006|28|3D000)/
 
+/** A table, column, function or schema is missing: the database is older than this code. */
+const OLD_SCHEMA = new Set(['42P01', '42703', '42883', '3F000'])
+
 /** The server gave up on a statement for its length; `statement_timeout` stops counting before the commit. */
 const TOO_SLOW = new Set(['57014', '55P03'])
 
@@ -79,6 +82,14 @@ export function statementTrouble(error: unknown): unknown {
     return new DatabaseTrouble('database_unavailable', 'unchanged', 'the database refuses to work', {
       cause: error,
     })
+  }
+  if (OLD_SCHEMA.has(code)) {
+    return new DatabaseTrouble(
+      'database_unavailable',
+      'unchanged',
+      'the database lacks something that this version needs; run "npm run migrate -- up"',
+      { cause: error },
+    )
   }
   return error
 }

@@ -21,7 +21,7 @@ export interface ServiceProcess {
  * when the test ends.
  */
 export async function startService(
-  t: { teardown(task: () => Promise<unknown> | void): void },
+  t: { teardown(task: () => Promise<unknown>): void },
   environment: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
   const service = spawnService(environment)
