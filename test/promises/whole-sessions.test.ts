@@ -1,0 +1,151 @@
+import t from 'tap'
+import { acquire, faults, granted, grantedOne, named, openStores, type Stores } from '../support/database.ts'
+import { connectedTo } from '../support/scratch-database.ts'
+import { untilWaiting } from '../support/waiting.ts'
+
+/** Holds the row of a session while `tasks` start and wait for it one behind the other, then lets go. */
+async function queueBehind<Results extends readonly unknown[]>(
+  t: Parameters<typeof connectedTo>[0],
+  stores: Stores,
+  sessionId: string,
+  tasks: { [Index in keyof Results]: () => Promise<Results[Index]> },
+): Promise<Results> {
+  const blocker = await connectedTo(t, stores.url)
+  await blocker.query('begin')
+  await blocker.query('select from leasehold.sessions where id = $1 for update', [sessionId])
+  const results: Promise<unknown>[] = []
+  for (const task of tasks) {
+    results.push(task())
+    await untilWaiting(stores, results.length)
+  }
+  await blocker.query('commit')
+  return (await Promise.all(results)) as unknown as Results
+}
+
+t.test('an end that waited for an acquire also ends what that acquire took', async t => {
+  const stores = await openStores(t)
+  const session = named(undefined, 30, false)
+  await granted(stores, 'a', { session })
+  const [taken, ended] = await queueBehind(t, stores, session.id, [
+    () => acquire(stores, 'b', { session }),
+    () => stores.sessions.end(session.id, 'alice'),
+  ])
+  t.equal(taken.kind, 'granted')
+  t.equal(ended, true)
+  t.same(
+    await stores.sql('select resource_id from locks'),
+    [],
+    'the end did not see the row, the trigger did',
+  )
+  t.same(await faults(stores), [])
+})
+
+t.test('without the trigger that lock would stay under an ended session', async t => {
+  const stores = await openStores(t)
+  await stores.sql('drop trigger end_locks_of_session on sessions')
+  const session = named(undefined, 30, false)
+  await granted(stores, 'a', { session })
+  await queueBehind(t, stores, session.id, [
+    () => acquire(stores, 'b', { session }),
+    () =>
+      stores.sql(
+        `with ended as (update sessions set ended_at = now() where id = $1 returning id)
+         delete from locks using ended where session_id = ended.id`,
+        [session.id],
+      ),
+  ])
+  t.match(await faults(stores), [/a lock under an ended session/])
+})
+
+t.test('an acquire under a session that is being ended is refused, not an error', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  await granted(stores, 'a', { session })
+  const [ended, outcome] = await queueBehind(t, stores, session.id, [
+    () => stores.sessions.end(session.id, 'alice'),
+    () => acquire(stores, 'b', { session }),
+  ])
+  t.equal(ended, true)
+  t.same(outcome, { kind: 'session_expired' })
+  t.same(await faults(stores), [])
+})
+
+t.test('the last lock is judged after the wait: a session that took another lives on', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  const lock = await grantedOne(stores, 'a', { session })
+  const [taken, released] = await queueBehind(t, stores, session.id, [
+    () => acquire(stores, 'b', { session }),
+    () => stores.locks.release({ namespace: 'tests', lockId: lock.id, holder: 'alice' }),
+  ])
+  t.equal(taken.kind, 'granted')
+  t.ok(released)
+  t.match(
+    await stores.sql('select resource_id from locks'),
+    [{ resource_id: 'b' }],
+    'an answered grant stays',
+  )
+  t.match(await stores.sessions.touch(session.id, 'alice'), { kind: 'live' })
+})
+
+t.test('of two releases that wait for one another the second finds nothing', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  const lock = await grantedOne(stores, 'a', { session })
+  const name = { namespace: 'tests', lockId: lock.id, holder: 'alice' }
+  const results = await queueBehind(t, stores, session.id, [
+    () => stores.locks.release(name),
+    () => stores.locks.release(name),
+    () => stores.locks.touch(name),
+  ])
+  t.same(
+    results.map(result => result !== undefined),
+    [true, false, false],
+  )
+  t.same(await faults(stores), [])
+})
+
+t.test('a takeover that waited for the old holder takes what is there then', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  const lock = await grantedOne(stores, 'a', { session })
+  const [released, taken] = await queueBehind(t, stores, session.id, [
+    () => stores.locks.release({ namespace: 'tests', lockId: lock.id, holder: 'alice' }),
+    () => acquire(stores, 'a', { holder: 'root', takeover: { reason: 'test' } }),
+  ])
+  t.ok(released)
+  t.match(taken, { kind: 'granted', grants: [{ lock: { holder: 'root' } }] })
+  t.same(await faults(stores), [])
+})
+
+t.test('a touch that waited for a takeover finds its lock gone', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  const lock = await grantedOne(stores, 'a', { session })
+  const name = { namespace: 'tests', lockId: lock.id, holder: 'alice' }
+  const [taken, touched] = await queueBehind(t, stores, session.id, [
+    () => acquire(stores, 'a', { holder: 'root', takeover: { reason: 'test' } }),
+    () => stores.locks.touch(name),
+  ])
+  t.equal(taken.kind, 'granted')
+  t.equal(touched, undefined)
+})
+
+t.test('two acquires that make the same session take both what they wanted', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  const outcomes = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => acquire(stores, `r${index}`, { session })),
+  )
+  t.same(new Set(outcomes.map(outcome => outcome.kind)), new Set(['granted']))
+  t.equal(await stores.sessions.count(), 1)
+  t.same(await faults(stores), [])
+})
+
+t.test('of many at once under one session id that repeat one acquire all get the same lock', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  const locks = await Promise.all(Array.from({ length: 20 }, () => grantedOne(stores, 'a', { session })))
+  t.equal(new Set(locks.map(lock => lock.id)).size, 1)
+  t.equal(new Set(locks.map(lock => lock.fencingToken)).size, 1)
+})
