@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +7,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { isRoot } from '../../src/database/embedded/account.ts'
+import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.ts'
 import { findPostmaster } from '../../src/database/embedded/postmaster-file.ts'
+import { runProgram } from '../../src/database/embedded/program.ts'
 import { until } from './until.ts'
 
 interface Teardown {
@@ -26,6 +29,25 @@ export async function dataFolder(t: Teardown, mode = 0o755): Promise<string> {
     await killServer(folder)
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   })
+  return folder
+}
+
+let template: Promise<string> | undefined
+
+/** A data folder whose server was stopped in order: a copy of one that is made once, since making one costs most. */
+export async function usedFolder(t: Teardown): Promise<string> {
+  template ??= makeTemplate()
+  const folder = await dataFolder(t)
+  const copied = await runProgram('cp', ['-a', `${await template}/.`, folder], { timeoutMs: 60_000 })
+  if (copied.code !== 0) throw new Error(copied.stderr)
+  return folder
+}
+
+async function makeTemplate(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'leasehold-embedded-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  await chmod(folder, 0o755)
+  await (await EmbeddedPostgres.start({ dataDir: folder })).stop()
   return folder
 }
 
@@ -64,13 +86,9 @@ export class EmbeddedProcess {
 
   constructor(t: Teardown, dataDir: string, options: { uid?: number; gid?: number; program?: string } = {}) {
     const { program = fileURLToPath(new URL('./embedded-process.js', import.meta.url)), ...user } = options
-    const env = { PATH: process.env.PATH }
-    this.#child = spawn(process.execPath, [program, dataDir], {
-      cwd: '/',
-      env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-      ...user,
-    })
+    // tap puts itself into each Node that a test starts, also into those that may not write to its folders.
+    const clean = ['-i', `PATH=${process.env.PATH}`, process.execPath, program, dataDir]
+    this.#child = spawn('env', clean, { cwd: '/', stdio: ['ignore', 'pipe', 'inherit'], ...user })
     this.ended = new Promise(resolve => {
       this.#child.once('exit', code => {
         this.#exited = true

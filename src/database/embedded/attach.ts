@@ -14,7 +14,7 @@ const START_TIMEOUT_MS = 60_000
 const RECOVERY_TIMEOUT_MS = 600_000
 const PROGRESS_MS = 2_000
 /** Whoever started a server registers within moments; before that it only looks abandoned. */
-const GRACE_SECONDS = 3
+const GRACE_SECONDS = 2
 
 /** A server that is up and that this process is registered at. */
 export interface Attachment {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import {
   chown,
   cp,
@@ -19,7 +18,7 @@ import { basename, join } from 'node:path'
 import type { Account } from './account.ts'
 import type { Binaries } from './binaries.ts'
 import type { DataFolder } from './data-folder.ts'
-import { codeOf, EmbeddedPostgresError } from './embedded-error.ts'
+import { codeOf, EmbeddedPostgresError, reasonOf } from './embedded-error.ts'
 import { commandFor, type Launcher } from './launcher.ts'
 import { runProgram } from './program.ts'
 
@@ -28,9 +27,13 @@ const INITDB_TIMEOUT_MS = 60_000
 const LEFTOVER_AFTER_MS = 10 * 60_000
 const WORK_PREFIX = 'postgres.init-'
 
-/** True where the data folder holds a cluster. */
-export function hasCluster(folder: DataFolder): boolean {
-  return existsSync(join(folder.cluster, 'PG_VERSION'))
+/** True where the data folder holds a cluster, be it one that we may not look into. */
+export async function hasCluster(folder: DataFolder): Promise<boolean> {
+  try {
+    return (await readdir(folder.cluster)).length > 0
+  } catch (error) {
+    return codeOf(error) !== 'ENOENT'
+  }
 }
 
 /** Refuses a cluster that this server or this user cannot run. */
@@ -82,7 +85,10 @@ export async function makeCluster(
     await rename(draft, folder.cluster)
     await syncFolder(folder.root)
   } catch (error) {
-    if (!hasCluster(folder)) throw error
+    // Another process may have been faster, whose cluster is as good.
+    if (await hasCluster(folder)) return
+    if (error instanceof EmbeddedPostgresError) throw error
+    throw new EmbeddedPostgresError(`The database could not be made in ${folder.root}: ${reasonOf(error)}`)
   } finally {
     await rm(work, { recursive: true, force: true })
     if (copy !== undefined) await rm(copy, { recursive: true, force: true })
@@ -155,7 +161,9 @@ async function syncFolder(path: string): Promise<void> {
 function readRefusal(folder: DataFolder): (error: unknown) => never {
   return error => {
     if (codeOf(error) === 'EACCES') throw foreignOwner(folder, undefined)
-    throw error
+    throw new EmbeddedPostgresError(
+      `${folder.cluster} holds no PostgreSQL database (${reasonOf(error)}). Move it away, or choose another DATA_DIR.`,
+    )
   }
 }
 

@@ -37,15 +37,20 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
   }
 }
 
-/** The password of the data folder, made on first use. Two processes that make it at once get the same one. */
-export async function readOrMakePassword(folder: DataFolder): Promise<string> {
+/** The password of the cluster in the folder. */
+export async function readPassword(folder: DataFolder): Promise<string> {
+  const password = await readSecret(folder.password)
+  if (password !== undefined) return password
+  throw new EmbeddedPostgresError(
+    `${folder.password} is missing, the password of the database in ${folder.cluster}. ` +
+      'Put it back, or move the data folder away to start afresh.',
+  )
+}
+
+/** Makes a password unless there is one. Two processes that make it at once get the same one. */
+export async function makePassword(folder: DataFolder): Promise<string> {
   const kept = await readSecret(folder.password)
   if (kept !== undefined) return kept
-  if (await stat(join(folder.cluster, 'PG_VERSION')).catch(() => undefined)) {
-    throw new EmbeddedPostgresError(
-      `${folder.password} is missing, the password of the database in ${folder.cluster}. Put it back, or move the data folder away to start afresh.`,
-    )
-  }
   const draft = `${folder.password}.${randomBytes(6).toString('hex')}`
   await writeSecret(folder, draft, `${randomBytes(24).toString('hex')}\n`)
   try {
@@ -55,9 +60,7 @@ export async function readOrMakePassword(folder: DataFolder): Promise<string> {
   } finally {
     await rm(draft, { force: true })
   }
-  const password = await readSecret(folder.password)
-  if (password === undefined) throw new EmbeddedPostgresError(`${folder.password} was removed while starting`)
-  return password
+  return await readPassword(folder)
 }
 
 /** Writes the current URL, whole or not at all. */

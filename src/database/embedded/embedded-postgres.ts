@@ -13,6 +13,7 @@ const LONGEST_BACKOFF_MS = 10_000
 const HEALTHY_AFTER_MS = 60_000
 /** A guest lets the process that started the server start it again, and does it itself only where nobody does. */
 const GUEST_PATIENCE_MS = 3_000
+const END_KNOWN_MS = 200
 
 export interface EmbeddedOptions {
   /** Where the database, its log, its password and its URL are kept; made if it is missing. */
@@ -126,6 +127,8 @@ export class EmbeddedPostgres {
     const { signal } = this.#abort
     await lost.lock.close()
     if (performance.now() - this.#attachedAt > HEALTHY_AFTER_MS) this.#backoffMs = FIRST_BACKOFF_MS
+    // A server's connections are cut a moment before its end is known.
+    await Promise.race([lost.server?.ended, pause(END_KNOWN_MS)])
     this.#tell('embedded_postgres_lost', { ...lost.server?.exit })
     while (!signal.aborted) {
       try {

@@ -14,6 +14,8 @@ export interface Launcher {
   readonly account: Account | undefined
   /** The capability that carries them past folders closed to their user. */
   readonly capability: string | undefined
+  /** What `postgres --version` says. */
+  readonly version: string
   /** False where only the capability makes the binaries reachable. */
   readonly binariesReachable: boolean
 }
@@ -59,24 +61,24 @@ export async function chooseLauncher(
   dataDir: string,
   cluster: string,
 ): Promise<Launcher> {
-  const ourselves: Launcher = { account: undefined, capability: undefined, binariesReachable: true }
-  const version = await runProgram(binaries.postgres, ['--version'], {
+  const { code, stdout, stderr } = await runProgram(binaries.postgres, ['--version'], {
     env: serverEnvironment(),
     timeoutMs: CHECK_TIMEOUT_MS,
   })
-  if (version.code !== 0) {
+  if (code !== 0) {
     throw new EmbeddedPostgresError(
-      `The embedded PostgreSQL cannot run on this machine: ${version.stderr.trim()}\nSet DATABASE_URL to use a PostgreSQL of your own.`,
+      `The embedded PostgreSQL cannot run on this machine: ${stderr.trim()}\nSet DATABASE_URL to use a PostgreSQL of your own.`,
     )
   }
-  if (!isRoot()) return ourselves
+  const version = stdout.trim()
+  if (!isRoot()) return { account: undefined, capability: undefined, version, binariesReachable: true }
 
   const account = await accountForServer(cluster)
-  const direct: Launcher = { account, capability: undefined, binariesReachable: true }
+  const direct: Launcher = { account, capability: undefined, version, binariesReachable: true }
   const binariesReachable = await reachesBinaries(direct, binaries)
   if (binariesReachable && (await reachesFolder(direct, dataDir))) return direct
   for (const capability of ['dac_read_search', 'dac_override']) {
-    const launcher: Launcher = { account, capability, binariesReachable }
+    const launcher: Launcher = { account, capability, version, binariesReachable }
     if ((await reachesBinaries(launcher, binaries)) && (await reachesFolder(launcher, dataDir)))
       return launcher
   }

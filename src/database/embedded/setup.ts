@@ -1,9 +1,8 @@
 import { type Binaries, findBinaries } from './binaries.ts'
 import { checkCluster, hasCluster, makeCluster } from './cluster.ts'
-import { type DataFolder, openDataFolder, readOrMakePassword } from './data-folder.ts'
+import { type DataFolder, makePassword, openDataFolder, readPassword } from './data-folder.ts'
 import { EmbeddedPostgresError } from './embedded-error.ts'
 import { chooseLauncher, type Launcher } from './launcher.ts'
-import { runProgram } from './program.ts'
 
 /** Tells what happens, for the log. */
 export type OnEvent = (event: { event: string; [k: string]: unknown }) => void
@@ -27,19 +26,20 @@ export async function setUp(
   const binaries = await findBinaries()
   const folder = await openDataFolder(dataDir)
   const launcher = await chooseLauncher(binaries, folder.root, folder.cluster)
-  const password = await readOrMakePassword(folder)
-  if (!hasCluster(folder)) {
+  // Asked before the password is read: who makes both at this moment makes the password first.
+  const old = await hasCluster(folder)
+  const password = old ? await readPassword(folder) : await makePassword(folder)
+  if (!old) {
     onEvent({ event: 'embedded_postgres_initialising', data_dir: folder.root })
     await makeCluster(folder, binaries, launcher, password)
   }
-  await checkCluster(folder, launcher, await majorVersion(binaries))
+  await checkCluster(folder, launcher, majorOf(launcher.version))
   return { folder, binaries, launcher, password, settings, onEvent }
 }
 
-async function majorVersion(binaries: Binaries): Promise<string> {
-  const { stdout } = await runProgram(binaries.postgres, ['--version'], { timeoutMs: 10_000 })
-  const major = /\) (\d+)/.exec(stdout)?.[1]
+function majorOf(version: string): string {
+  const major = /\) (\d+)/.exec(version)?.[1]
   if (major === undefined)
-    throw new EmbeddedPostgresError(`${binaries.postgres} does not say its version: ${stdout}`)
+    throw new EmbeddedPostgresError(`The embedded PostgreSQL gives no version but: ${version}`)
   return major
 }

@@ -3,7 +3,14 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { EmbeddedPostgres } from '../../../src/database/embedded/embedded-postgres.ts'
-import { ask, dataFolder, EmbeddedProcess, type Event, serverPid } from '../../support/embedded.ts'
+import {
+  ask,
+  dataFolder,
+  EmbeddedProcess,
+  type Event,
+  serverPid,
+  usedFolder,
+} from '../../support/embedded.ts'
 
 t.test(
   'A first start makes a durable database that a second start finds again, at the same place',
@@ -59,7 +66,7 @@ t.test('Nobody else on the machine can read the password, and nobody gets in wit
 })
 
 t.test('Settings of the caller override ours', async t => {
-  const dataDir = await dataFolder(t)
+  const dataDir = await usedFolder(t)
   const embedded = await EmbeddedPostgres.start({ dataDir, settings: { max_connections: '30', jit: 'on' } })
   t.teardown(() => embedded.stop())
   t.same(
@@ -69,7 +76,7 @@ t.test('Settings of the caller override ours', async t => {
 })
 
 t.test('A port that was taken meanwhile is changed, and the url with it', async t => {
-  const dataDir = await dataFolder(t)
+  const dataDir = await usedFolder(t)
   const first = await EmbeddedPostgres.start({ dataDir })
   await first.stop()
   const port = Number(new URL(first.url).port)
@@ -83,7 +90,7 @@ t.test('A port that was taken meanwhile is changed, and the url with it', async 
 })
 
 t.test('A process that has stopped its server ends by itself', async t => {
-  const dataDir = await dataFolder(t)
+  const dataDir = await usedFolder(t)
   const service = new EmbeddedProcess(t, dataDir)
   t.match(await service.outcome(), { event: 'started', role: 'owner' })
   t.equal(await service.stop(), 0)
@@ -91,7 +98,7 @@ t.test('A process that has stopped its server ends by itself', async t => {
 })
 
 t.test('A log that has grown long is put aside at a start', async t => {
-  const dataDir = await dataFolder(t)
+  const dataDir = await usedFolder(t)
   await writeFile(join(dataDir, 'postgres.log'), Buffer.alloc(10 * 1024 * 1024 + 1, 'x'))
   const embedded = await EmbeddedPostgres.start({ dataDir })
   await embedded.stop()
@@ -100,7 +107,7 @@ t.test('A log that has grown long is put aside at a start', async t => {
 })
 
 t.test('Expected refusals of statements do not fill the log', async t => {
-  const dataDir = await dataFolder(t)
+  const dataDir = await usedFolder(t)
   const embedded = await EmbeddedPostgres.start({ dataDir })
   t.teardown(() => embedded.stop())
   await t.rejects(ask(embedded.url, 'select 1/0'), { code: '22012' })
