@@ -20,8 +20,8 @@ export async function grantsSql(
   const { app, reader } = names
   const nobody = `public, ${app}, ${reader}`
   const { rows } = await query(
-    `select relname as name, relkind as kind,
-       array(select attname::text from pg_catalog.pg_attribute
+    `select quote_ident(relname) as name, relkind as kind,
+       array(select quote_ident(attname) from pg_catalog.pg_attribute
              where attrelid = c.oid and attnum > 0 and not attisdropped order by attnum) as columns
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
      where nspname = $1 and relkind in ('r', 'v') and relname <> $2
