@@ -5,17 +5,19 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { runMigrate } from '../../src/commands/migrate.ts'
 import { migration, migrationFolder, THREE_MIGRATIONS } from '../support/migration-folder.ts'
-import { scratchDatabase, type Teardown } from '../support/scratch-database.ts'
+import { scratchDatabase, scratchSchema, type Teardown } from '../support/scratch-database.ts'
 
 const COMMAND = fileURLToPath(new URL('../../src/commands/migrate.js', import.meta.url))
 
+const { url } = await scratchDatabase(t)
+
 async function start(t: Teardown) {
-  const { url } = await scratchDatabase(t)
+  const schema = scratchSchema()
   const directory = await migrationFolder(t, THREE_MIGRATIONS)
   const run = async (...argv: readonly string[]) => {
     let result = ''
     let remark = ''
-    const exitCode = await runMigrate(argv, task => task({ url, schema: 'leasehold', directory }), {
+    const exitCode = await runMigrate(argv, task => task({ url, schema, directory }), {
       result: text => {
         result += text
       },
@@ -25,7 +27,7 @@ async function start(t: Teardown) {
     })
     return { exitCode, result, remark }
   }
-  return { url, directory, run }
+  return { directory, run }
 }
 
 /** The command as a process of its own, on the migrations of the repository. */
@@ -156,8 +158,7 @@ t.test('Help is no failure', async t => {
 })
 
 t.test('Two processes that migrate at once both succeed, and each migration is applied once', async t => {
-  const { url } = await scratchDatabase(t)
-  const environment = { DATABASE_URL: url }
+  const environment = { DATABASE_URL: url, DATABASE_SCHEMA: scratchSchema() }
   const runs = await Promise.all([asProcess(environment, 'up'), asProcess(environment, 'up')])
   t.same(
     runs.map(({ exitCode }) => exitCode),
@@ -176,7 +177,6 @@ t.test('A database that cannot be reached is one message and exit code 1', async
 })
 
 t.test('The schema is that of DATABASE_SCHEMA', async t => {
-  const { url } = await scratchDatabase(t)
   t.match(await asProcess({ DATABASE_URL: url, DATABASE_SCHEMA: 'rooms' }, 'up'), { exitCode: 0 })
   t.match(await asProcess({ DATABASE_URL: url, DATABASE_SCHEMA: 'rooms' }, 'check'), { exitCode: 0 })
   t.match(await asProcess({ DATABASE_URL: url }, 'check'), { exitCode: 3 })

@@ -5,35 +5,36 @@ import { migrationStatus, planMigrations } from '../../../src/database/migration
 import { migrateDown, migrateUp } from '../../../src/database/migrations/migrate.ts'
 import type { MigrationSettings } from '../../../src/database/migrations/migration-settings.ts'
 import { migration, migrationFolder, THREE_MIGRATIONS } from '../../support/migration-folder.ts'
-import { connectedTo, scratchDatabase, type Teardown } from '../../support/scratch-database.ts'
+import { connectedTo, scratchDatabase, scratchSchema, type Teardown } from '../../support/scratch-database.ts'
 
 const TRANSACTIONAL = {
   '0001_create-things.sql': THREE_MIGRATIONS['0001_create-things.sql'],
   '0002_fill-things.sql': THREE_MIGRATIONS['0002_fill-things.sql'],
 }
 
+const { url } = await scratchDatabase(t)
+
 async function start(t: Teardown, files: Readonly<Record<string, string>> = THREE_MIGRATIONS) {
-  const { url } = await scratchDatabase(t)
   const directory = await migrationFolder(t, files)
-  const settings: MigrationSettings = { url, schema: 'leasehold', directory }
-  return { settings, directory, client: await connectedTo(t, url) }
+  const settings: MigrationSettings = { url, schema: scratchSchema(), directory }
+  return { settings, directory, client: await connectedTo(t, url, settings.schema) }
 }
 
 /** The same database for a role that may read the table of migrations and nothing else. */
 async function asReader(t: Teardown, settings: MigrationSettings): Promise<MigrationSettings> {
-  const admin = await connectedTo(t, settings.url)
+  const admin = await connectedTo(t, url, settings.schema)
   const role = `reader_${admin.database}`
   await admin.query(`create role ${role} login password 'secret'`)
   t.teardown(async () => {
     await admin.query(`drop owned by ${role}; drop role ${role}`)
   })
   await admin.query(
-    `grant usage on schema leasehold to ${role}; grant select on leasehold.schema_migrations to ${role}`,
+    `grant usage on schema ${settings.schema} to ${role}; grant select on schema_migrations to ${role}`,
   )
-  const url = new URL(settings.url)
-  url.username = role
-  url.password = 'secret'
-  return { ...settings, url: url.href }
+  const own = new URL(url)
+  own.username = role
+  own.password = 'secret'
+  return { ...settings, url: own.href }
 }
 
 t.test('On an empty database everything is pending, and looking makes nothing', async t => {
@@ -44,7 +45,7 @@ t.test('On an empty database everything is pending, and looking makes nothing', 
     Array(3).fill({ state: 'pending', appliedAt: null }),
   )
   await planMigrations(settings)
-  t.same((await client.query("select from pg_namespace where nspname = 'leasehold'")).rows, [])
+  t.same((await client.query('select from pg_namespace where nspname = $1', [settings.schema])).rows, [])
 })
 
 t.test('A role that may only read sees the state and the plan', async t => {
@@ -62,8 +63,9 @@ t.test('A role that may only read sees the state and the plan', async t => {
 t.test('Looking waits for no run of the migrations and for no lock on the tables', async t => {
   const { settings, client } = await start(t)
   await migrateUp(settings)
-  await client.query("begin; select pg_advisory_lock(27752, hashtext('leasehold'))")
-  await client.query('lock table leasehold.things; lock table leasehold.schema_migrations in exclusive mode')
+  await client.query('begin')
+  await client.query('select pg_advisory_lock(27752, hashtext($1))', [settings.schema])
+  await client.query('lock table things; lock table schema_migrations in exclusive mode')
   t.same(
     (await migrationStatus(settings)).map(({ state }) => state),
     ['applied', 'applied', 'applied'],
@@ -114,10 +116,10 @@ t.test('There is no plan where up would refuse', async t => {
 
 t.test("A table of that name that is somebody else's is told apart", async t => {
   const { settings, client } = await start(t)
-  await client.query('create schema leasehold; create table leasehold.schema_migrations (version text)')
+  await client.query(`create schema ${settings.schema}; create table schema_migrations (version text)`)
   await t.rejects(migrationStatus(settings), {
     name: 'MigrationError',
-    message: /"leasehold"\.schema_migrations is not a table of this service/,
+    message: /\.schema_migrations is not a table of this service/,
   })
 })
 

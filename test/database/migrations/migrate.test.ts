@@ -5,15 +5,17 @@ import { migrationStatus } from '../../../src/database/migrations/inspect-migrat
 import { migrateDown, migrateRedo, migrateUp } from '../../../src/database/migrations/migrate.ts'
 import type { MigrationSettings } from '../../../src/database/migrations/migration-settings.ts'
 import { migration, migrationFolder, THREE_MIGRATIONS } from '../../support/migration-folder.ts'
-import { connectedTo, scratchDatabase, type Teardown } from '../../support/scratch-database.ts'
+import { connectedTo, scratchDatabase, scratchSchema, type Teardown } from '../../support/scratch-database.ts'
 
 const ALL_NAMES = ['0001_create-things', '0002_fill-things', '0003_index-things']
 
+const { url } = await scratchDatabase(t)
+
+/** A folder of migrations, a schema to apply them to, and a connection that is at home in it. */
 async function start(t: Teardown, files: Readonly<Record<string, string>> = THREE_MIGRATIONS) {
-  const { url } = await scratchDatabase(t)
   const directory = await migrationFolder(t, files)
-  const settings: MigrationSettings = { url, schema: 'leasehold', directory }
-  return { settings, directory, client: await connectedTo(t, url) }
+  const settings: MigrationSettings = { url, schema: scratchSchema(), directory }
+  return { settings, directory, client: await connectedTo(t, url, settings.schema) }
 }
 
 async function stateOf(settings: MigrationSettings): Promise<string> {
@@ -24,7 +26,7 @@ t.test('Up applies every pending migration in order, and then finds nothing to d
   const { settings, client } = await start(t)
   t.same(await migrateUp(settings), ALL_NAMES)
   t.equal(await stateOf(settings), 'applied applied applied')
-  t.same((await client.query('select id from leasehold.things order by id')).rows, [{ id: 1 }, { id: 2 }])
+  t.same((await client.query('select id from things order by id')).rows, [{ id: 1 }, { id: 2 }])
   t.same(await migrateUp(settings), [])
 })
 
@@ -32,7 +34,7 @@ t.test('Each row that says applied has the checksum and the time in it', async t
   const { settings, client } = await start(t)
   await migrateUp(settings)
   const { rows } = await client.query(
-    "select name, length(checksum) as length, now() - run_on < interval '1 minute' as recent from leasehold.schema_migrations order by id",
+    "select name, length(checksum) as length, now() - run_on < interval '1 minute' as recent from schema_migrations order by id",
   )
   t.same(
     rows,
@@ -41,8 +43,10 @@ t.test('Each row that says applied has the checksum and the time in it', async t
 })
 
 t.test('Everything is made in the schema, and nothing outside it', async t => {
-  const { settings, client } = await start(t)
-  await migrateUp({ ...settings, schema: 'other_place' })
+  const { settings } = await start(t)
+  const own = await scratchDatabase(t)
+  const client = await connectedTo(t, own.url)
+  await migrateUp({ ...settings, url: own.url, schema: 'other_place' })
   const { rows } = await client.query(
     `select distinct relnamespace::regnamespace::text as schema from pg_class
      where relnamespace::regnamespace::text not in ('pg_catalog', 'information_schema', 'pg_toast')`,
@@ -64,7 +68,7 @@ t.test('Down to zero leaves the table of migrations alone, and up works again', 
   await migrateUp(settings)
   t.equal((await migrateDown(settings, 'all')).length, 3)
   const { rows } = await client.query(
-    "select relname as name from pg_class where relnamespace = 'leasehold'::regnamespace and relkind = 'r'",
+    "select relname as name from pg_class where relnamespace = current_schema::regnamespace and relkind = 'r'",
   )
   t.same(rows, [{ name: 'schema_migrations' }])
   t.same(await migrateUp(settings), ALL_NAMES)
@@ -77,7 +81,7 @@ t.test('Redo takes the newest back and applies it as it is now', async t => {
   const file = path.join(directory, '0002_fill-things.sql')
   await writeFile(file, migration('insert into things values (3);', 'delete from things;'))
   t.same(await migrateRedo(settings), ['0002_fill-things'])
-  t.same((await client.query('select id from leasehold.things')).rows, [{ id: 3 }])
+  t.same((await client.query('select id from things')).rows, [{ id: 3 }])
   t.equal(await stateOf(settings), 'applied applied pending')
 })
 
@@ -90,9 +94,7 @@ t.test('Down and redo of nothing do nothing', async t => {
 t.test('The newest is the one with the greatest name, even if the clock was set back in between', async t => {
   const { settings, client } = await start(t)
   await migrateUp(settings)
-  await client.query("update leasehold.schema_migrations set run_on = '2001-01-01' where name = $1", [
-    ALL_NAMES[2],
-  ])
+  await client.query("update schema_migrations set run_on = '2001-01-01' where name = $1", [ALL_NAMES[2]])
   t.same(await migrateUp(settings), [])
   t.same(await migrateDown(settings, 1), ['0003_index-things'])
 })
@@ -101,21 +103,21 @@ t.test('Twenty ups at once apply each migration once, and all succeed', async t 
   const { settings, client } = await start(t)
   const applied = await Promise.all(Array.from({ length: 20 }, () => migrateUp(settings)))
   t.same(applied.flat().sort(), ALL_NAMES)
-  t.equal((await client.query('select from leasehold.schema_migrations')).rows.length, 3)
-  t.equal((await client.query('select from leasehold.things')).rows.length, 2)
+  t.equal((await client.query('select from schema_migrations')).rows.length, 3)
+  t.equal((await client.query('select from things')).rows.length, 2)
 })
 
 t.test('Two schemas in one database do not wait for each other', async t => {
   const { settings, client } = await start(t)
   await migrateUp(settings)
   // another run on the first schema, which holds its lock throughout
-  await client.query("select pg_advisory_lock($1, hashtext('leasehold'))", [0x6c68])
-  t.same(await migrateUp({ ...settings, schema: 'second', otherRunTimeoutMs: 0 }), ALL_NAMES)
+  await client.query('select pg_advisory_lock($1, hashtext($2))', [0x6c68, settings.schema])
+  t.same(await migrateUp({ ...settings, schema: scratchSchema(), otherRunTimeoutMs: 0 }), ALL_NAMES)
 })
 
 t.test('A run that cannot begin says which backend is in the way', async t => {
   const { settings, client } = await start(t)
-  await client.query("select pg_advisory_lock($1, hashtext('leasehold'))", [0x6c68])
+  await client.query('select pg_advisory_lock($1, hashtext($2))', [0x6c68, settings.schema])
   const pid = (await client.query('select pg_backend_pid() as pid')).rows[0].pid
   await t.rejects(migrateUp({ ...settings, otherRunTimeoutMs: 0 }), { message: new RegExp(`backend ${pid}`) })
 })
@@ -131,7 +133,7 @@ t.test('A migration that fails is rolled back whole, with the line of its file',
     message: /could not apply 0004_break-things; it was rolled back; syntax error .*line 4 of the file/,
   })
   t.equal(await stateOf(settings), 'applied applied applied pending pending')
-  t.same((await client.query("select to_regclass('leasehold.never') as never")).rows, [{ never: null }])
+  t.same((await client.query("select to_regclass('never') as never")).rows, [{ never: null }])
 })
 
 t.test('A migration without a transaction that failed half-way is done again from its start', async t => {
@@ -154,8 +156,8 @@ t.test('A run that is killed leaves a state that the next run completes', async 
   await migrateUp(settings)
   await migrateDown(settings, 1)
   // create index concurrently waits for this transaction, so the kill comes in the middle of it
-  const reader = await connectedTo(t, settings.url)
-  await reader.query('begin; delete from leasehold.things')
+  const reader = await connectedTo(t, url, settings.schema)
+  await reader.query('begin; delete from things')
   const killed = migrateUp(settings).catch((error: unknown) => error)
   await until(async () => {
     const { rows } = await client.query(
@@ -168,7 +170,7 @@ t.test('A run that is killed leaves a state that the next run completes', async 
   t.equal(await stateOf(settings), 'applied applied pending')
   t.same(await migrateUp(settings), ['0003_index-things'])
   const { rows } = await client.query(
-    "select indisvalid as valid from pg_index where indexrelid = 'leasehold.things_idx'::regclass",
+    "select indisvalid as valid from pg_index where indexrelid = 'things_idx'::regclass",
   )
   t.same(rows, [{ valid: true }])
   t.equal(await stateOf(settings), 'applied applied applied')
@@ -179,7 +181,7 @@ t.test('A migration gives up its place in the queue for a table and tries again'
   await migrateUp(settings)
   const add = migration('alter table things add column size integer;', 'alter table things drop column size;')
   await writeFile(path.join(directory, '0004_add-size.sql'), add)
-  await client.query('begin; select from leasehold.things')
+  await client.query('begin; select from things')
   const lines: string[] = []
   const done = migrateUp({
     ...settings,
@@ -200,19 +202,20 @@ t.test('A migration whose table is never free fails after its attempts', async t
   const { settings, client } = await start(t)
   await migrateUp(settings)
   await migrateDown(settings, 1)
-  await client.query('begin; select from leasehold.things')
+  await client.query('begin; select from things')
   const impatient = { ...settings, lockTimeoutMs: 20, attempts: 2 }
   await t.rejects(migrateDown(impatient, 'all'), { message: /take back 0001_create-things; .*lock timeout/ })
   t.equal(await stateOf(settings), 'applied pending pending')
 })
 
 t.test('The time-outs of a role do not end a migration', async t => {
-  const { settings, client } = await start(t, {
+  const { settings } = await start(t, {
     '0001_take-time.sql': migration('select pg_sleep(0.2);', ''),
   })
-  const { database } = client
-  await client.query(`alter database ${database} set statement_timeout = 50`)
-  t.same(await migrateUp(settings), ['0001_take-time'])
+  const own = await scratchDatabase(t)
+  const client = await connectedTo(t, own.url)
+  await client.query(`alter database ${client.database} set statement_timeout = 50`)
+  t.same(await migrateUp({ ...settings, url: own.url }), ['0001_take-time'])
 })
 
 t.test('Nothing is applied where an applied file was changed, and the message names it', async t => {
@@ -250,7 +253,7 @@ t.test('An older version finds nothing to do on a newer schema, and takes nothin
 t.test('A row without a checksum cannot be written past the runner', async t => {
   const { settings, client } = await start(t)
   await migrateUp(settings)
-  const insert = "insert into leasehold.schema_migrations (name, run_on) values ('0009_by-hand', now())"
+  const insert = "insert into schema_migrations (name, run_on) values ('0009_by-hand', now())"
   await t.rejects(client.query(insert), { code: '23502' })
 })
 
@@ -262,14 +265,13 @@ t.test('A schema whose name would need escaping is refused', async t => {
 })
 
 t.test('The migrations of the repository go up, down to zero and up again', async t => {
-  const { url } = await scratchDatabase(t)
-  const settings = { url, schema: 'leasehold' }
+  const settings = { url, schema: scratchSchema() }
   const names = await migrateUp(settings)
   t.same(await migrateDown(settings, 'all'), [...names].reverse())
-  const client = await connectedTo(t, url)
+  const client = await connectedTo(t, url, settings.schema)
   const { rows } = await client.query(
-    `select relname as name from pg_class where relnamespace = 'leasehold'::regnamespace and relkind in ('r', 'v')
-     union all select proname from pg_proc where pronamespace = 'leasehold'::regnamespace`,
+    `select relname as name from pg_class where relnamespace = current_schema::regnamespace and relkind in ('r', 'v')
+     union all select proname from pg_proc where pronamespace = current_schema::regnamespace`,
   )
   t.same(rows, [{ name: 'schema_migrations' }])
   t.same(await migrateUp(settings), names)

@@ -4,15 +4,17 @@ import t from 'tap'
 import { migrateDown, migrateUp } from '../../../src/database/migrations/migrate.ts'
 import { schemaProblem } from '../../../src/database/migrations/schema-problem.ts'
 import { migrationFolder, THREE_MIGRATIONS } from '../../support/migration-folder.ts'
-import { connectedTo, scratchDatabase, type Teardown } from '../../support/scratch-database.ts'
+import { connectedTo, scratchDatabase, scratchSchema, type Teardown } from '../../support/scratch-database.ts'
+
+const { url } = await scratchDatabase(t)
 
 async function start(t: Teardown) {
-  const { url } = await scratchDatabase(t)
   const directory = await migrationFolder(t, THREE_MIGRATIONS)
-  const settings = { url, schema: 'leasehold', directory }
+  const settings = { url, schema: scratchSchema(), directory }
   const client = await connectedTo(t, url)
-  const problem = () => schemaProblem((sql, values) => client.query(sql, [...values]), 'leasehold', directory)
-  return { settings, directory, problem, client }
+  const problem = () =>
+    schemaProblem((sql, values) => client.query(sql, [...values]), settings.schema, directory)
+  return { settings, directory, problem }
 }
 
 t.test('A schema with every migration is no problem', async t => {
@@ -22,10 +24,10 @@ t.test('A schema with every migration is no problem', async t => {
 })
 
 t.test('An empty database is a problem, and the sentence says what to run', async t => {
-  const { problem } = await start(t)
+  const { settings, problem } = await start(t)
   t.equal(
     await problem(),
-    'the schema "leasehold" is older than this version of the service: 0001_create-things and 2 more not applied; run "npm run migrate -- up"',
+    `the schema "${settings.schema}" is older than this version of the service: 0001_create-things and 2 more not applied; run "npm run migrate -- up"`,
   )
 })
 
