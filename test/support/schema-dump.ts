@@ -6,24 +6,28 @@ import type { ClientBase } from 'pg'
  * privileges. Throws where the schema has something that the dump would leave out.
  */
 export async function dumpSchema(client: ClientBase, schema: string): Promise<string> {
-  // names of the schema's own objects come out bare, all others qualified
-  await client.query(
-    `begin read only; set local search_path = "${schema}"; set local quote_all_identifiers = off`,
-  )
+  await client.query('begin read only')
   try {
-    const omitted = await client.query<{ text: string }>(OMITTED, [schema])
-    if (omitted.rows.length > 0) {
-      throw new Error(`the dump would leave out ${omitted.rows.map(row => row.text).join(', ')}`)
-    }
-    const parts: string[] = []
-    for (const sql of [SEQUENCES, TABLES, VIEWS, FUNCTIONS, TRIGGERS]) {
-      const { rows } = await client.query<{ text: string }>(sql, [schema])
-      parts.push(...rows.map(row => row.text))
-    }
-    return parts.map(part => `${withoutSchema(part, schema)}\n`).join('\n')
+    return await dumpInTransaction(client, schema)
   } finally {
     await client.query('rollback')
   }
+}
+
+/** The same within a transaction of the caller's, whose search_path it changes. */
+export async function dumpInTransaction(client: ClientBase, schema: string): Promise<string> {
+  // names of the schema's own objects come out bare, all others qualified
+  await client.query(`set local search_path = "${schema}"; set local quote_all_identifiers = off`)
+  const omitted = await client.query<{ text: string }>(OMITTED, [schema])
+  if (omitted.rows.length > 0) {
+    throw new Error(`the dump would leave out ${omitted.rows.map(row => row.text).join(', ')}`)
+  }
+  const parts: string[] = []
+  for (const sql of [SEQUENCES, TABLES, VIEWS, FUNCTIONS, TRIGGERS]) {
+    const { rows } = await client.query<{ text: string }>(sql, [schema])
+    parts.push(...rows.map(row => row.text))
+  }
+  return parts.map(part => `${withoutSchema(part, schema)}\n`).join('\n')
 }
 
 function withoutSchema(text: string, schema: string): string {
