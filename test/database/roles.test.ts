@@ -196,14 +196,16 @@ t.test(
     const { names, migrator, urlOf, apply } = await deployed(t)
     const owner = await connectedTo(t, migrator)
     await owner.query(
-      'create table leasehold.later (id bigint generated always as identity, word text); create sequence leasehold.later_seq',
+      'create table leasehold.later (id bigint generated always as identity, word text); create sequence leasehold.later_seq; create function leasehold.later() returns int language sql return 1',
     )
     const app = await connectedTo(t, await urlOf(names.app))
     await t.resolves(app.query("insert into leasehold.later (word) values ('a')"))
     await t.resolves(app.query("select nextval('leasehold.later_seq')"))
     await t.rejects(app.query("select setval('leasehold.later_seq', 1)"), NOT_ALLOWED)
+    await t.resolves(app.query('select leasehold.later()'))
     const reader = await connectedTo(t, await urlOf(names.reader))
     await t.rejects(reader.query('select from leasehold.later'), NOT_ALLOWED)
+    await t.rejects(reader.query('select leasehold.later()'), NOT_ALLOWED)
     await apply(grantsSql, owner)
     await t.resolves(reader.query('select from leasehold.later'))
   },

@@ -3,6 +3,7 @@ import path from 'node:path'
 import t from 'tap'
 import { migrationStatus, planMigrations } from '../../../src/database/migrations/inspect-migrations.ts'
 import { migrateDown, migrateUp } from '../../../src/database/migrations/migrate.ts'
+import { withReadOnlyConnection } from '../../../src/database/migrations/migration-connection.ts'
 import type { MigrationSettings } from '../../../src/database/migrations/migration-settings.ts'
 import { migration, migrationFolder, THREE_MIGRATIONS } from '../../support/migration-folder.ts'
 import { connectedTo, scratchDatabase, scratchSchema, type Teardown } from '../../support/scratch-database.ts'
@@ -71,6 +72,12 @@ t.test('Looking waits for no run of the migrations and for no lock on the tables
     ['applied', 'applied', 'applied'],
   )
   t.equal(await planMigrations(settings), '')
+})
+
+t.test('The server itself refuses a change by what only looks', async t => {
+  const { settings } = await start(t)
+  const change = withReadOnlyConnection(settings, query => query(`create schema ${settings.schema}`, []))
+  await t.rejects(change, { code: '25006' })
 })
 
 t.test('The plan, run as a script, leaves what up leaves', async t => {
