@@ -4,7 +4,7 @@ import { messageOf, queryOf, withConnection } from '../database/migrations/migra
 import { DEFAULT_ROLE_PREFIX, isRolePrefix, type RoleNames, roleNames } from '../database/role-names.ts'
 import { rolesSql } from '../database/roles.ts'
 import { type CommandOutput, isProgram, isWrongOption, TERMINAL } from './command-line.ts'
-import { type ConfiguredDatabase, withConfiguredDatabase } from './configured-database.ts'
+import { withConfiguredDatabase } from './configured-database.ts'
 
 const USAGE = `usage: npm run roles -- [--apply] [--grants] [--prefix <name>]
 
@@ -25,7 +25,12 @@ that of "npm run migrate". No passwords are in it: set them in psql with \\passw
 /** DDL that meets a lock is rolled back soon, for all that come behind it wait too. */
 const LOCK_TIMEOUT_MS = 2000
 
-type WithDatabase = (task: (database: ConfiguredDatabase) => Promise<number>) => Promise<number>
+interface SchemaOfDatabase {
+  readonly url: string
+  readonly schema: string
+}
+
+type WithDatabase = (task: (database: SchemaOfDatabase) => Promise<number>) => Promise<number>
 
 /** Runs one command line and returns its exit code: 0, 1 for a failure, 2 for wrong usage. Never throws. */
 export async function runRoles(
@@ -60,7 +65,7 @@ export async function runRoles(
 }
 
 async function makeRoles(
-  database: ConfiguredDatabase,
+  database: SchemaOfDatabase,
   names: RoleNames,
   { apply, grants }: { readonly apply: boolean; readonly grants: boolean },
   output: CommandOutput,
