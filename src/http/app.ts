@@ -1,5 +1,6 @@
 import Koa from 'koa'
 import type { Logger } from 'pino'
+import { Refusal } from '../locks/errors.ts'
 import type { KeyService } from '../locks/key-service.ts'
 import type { LockService } from '../locks/lock-service.ts'
 import type { SessionService } from '../locks/session-service.ts'
@@ -35,7 +36,7 @@ export function createApp(services: AppServices): Koa<RequestState> {
   const app = new Koa<RequestState>()
   app.use(requestLog(log, metrics))
   app.use(errorHandler(presenterFor(families), log))
-  app.use(checkTarget)
+  app.use(checkHead)
   mountRoutes(app, families, services)
   // what comes here happened after an answer was begun: a client that closed its socket, mostly
   app.on('error', error => log.debug({ err: error }, 'an answer could not be finished'))
@@ -59,8 +60,14 @@ function presenterFor(families: readonly RouteFamily[]): (target: string) => Err
   }
 }
 
-const checkTarget: RequestMiddleware = async (ctx, next) => {
+const checkHead: RequestMiddleware = async (ctx, next) => {
   ctx.res.setHeader('X-Content-Type-Options', 'nosniff')
-  requireProperTarget(ctx.req.url ?? '')
+  const { headers, httpVersionMinor, url } = ctx.req
+  requireProperTarget(url ?? '')
+  if (headers.host === undefined && httpVersionMinor > 0) {
+    throw new Refusal('invalid_request', 'HTTP/1.1 wants a Host header', {
+      fields: [{ field: 'header Host', message: 'is missing' }],
+    })
+  }
   await next()
 }

@@ -15,12 +15,14 @@ export interface Credentials {
   readonly user: string | undefined
 }
 
-const SCHEME = /^([A-Za-z]+) +([A-Za-z0-9\-._~+/]+=*)$/
+/** Keys that operators choose may have any visible character. */
+const AUTHORIZATION = /^([A-Za-z]+) +([\x21-\x7e]+)$/
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 const EXACT_UTF8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Undefined: the header is missing or malformed. */
 export function readCredentials(authorization: string | undefined): Credentials | undefined {
-  const [, scheme, token] = SCHEME.exec(authorization ?? '') ?? []
+  const [, scheme, token] = AUTHORIZATION.exec(authorization ?? '') ?? []
   if (scheme === undefined || token === undefined) return undefined
   switch (scheme.toLowerCase()) {
     case 'bearer':
@@ -33,6 +35,7 @@ export function readCredentials(authorization: string | undefined): Credentials 
 }
 
 function readBasic(token: string): Credentials | undefined {
+  if (!BASE64.test(token)) return undefined
   let text: string
   try {
     text = EXACT_UTF8.decode(Buffer.from(token, 'base64'))
@@ -58,7 +61,7 @@ export async function authenticate(keys: KeyService, authorization: string | und
   }
   const principal = await keys.authenticate(credentials.key)
   if (principal === undefined || (credentials.user !== undefined && credentials.user !== principal.user)) {
-    return refuse('the key is not in force, or is not this user’s')
+    return refuse('the key is not in force, or belongs to another user than the one named')
   }
   return principal
 }

@@ -40,7 +40,7 @@ export interface Failure {
   readonly retryAfterSeconds: number | undefined
   /** Only with trouble of the database: whether the change that was asked for may have happened. */
   readonly outcome: 'unchanged' | 'unknown' | undefined
-  /** What was thrown, for the log alone. */
+  /** What was thrown, for the log alone. Undefined for a refusal, which is no fault. */
   readonly cause: unknown
 }
 
@@ -53,7 +53,7 @@ export function failureOf(error: unknown): Failure {
       fields: error.fields,
       retryAfterSeconds: error.retryAfterSeconds,
       outcome: undefined,
-      cause: error,
+      cause: undefined,
     }
   }
   if (error instanceof DatabaseTrouble) {

@@ -5,19 +5,14 @@ import { ERROR_CODES, type ErrorCode } from '../locks/errors.ts'
 import { ERROR_ANSWERS } from './failure.ts'
 import { PROBLEM_TYPE, problemDocument } from './problem.ts'
 import type { DocumentedReply, ProtectedRoute, Route } from './route.ts'
-import { EXAMPLE_LOCK } from './v1/examples.ts'
+import { PROBLEM_EXAMPLES } from './v1/examples.ts'
 import { lockJson } from './v1/presenters.ts'
 
 const EXAMPLE_REQUEST_ID = '6f1c9a52-7b0e-4a35-9a2c-0f3f6c1f7d11'
 
 /** What every call can be refused with. */
 const SHARED: readonly ErrorCode[] = ['invalid_request', 'uri_too_long', 'internal']
-const WITH_KEY: readonly ErrorCode[] = [
-  'unauthenticated',
-  'forbidden',
-  'database_unavailable',
-  'database_timeout',
-]
+const WITH_KEY: readonly ErrorCode[] = ['unauthenticated', 'database_unavailable', 'database_timeout']
 const WITH_BODY: readonly ErrorCode[] = ['payload_too_large', 'unsupported_media_type']
 
 const problemJson = z
@@ -27,7 +22,9 @@ const problemJson = z
     status: z.int(),
     detail: z.string().meta({ description: 'What is so, and what the caller can do' }),
     code: z.enum(ERROR_CODES).meta({ description: 'Stable; new ones may come' }),
-    request_id: z.string().meta({ description: 'Also in the header X-Request-Id, and in the service’s log' }),
+    request_id: z
+      .string()
+      .meta({ description: 'Also in the header X-Request-Id, and in the log of the service' }),
     errors: z
       .array(z.looseObject({ field: z.string(), message: z.string() }))
       .optional()
@@ -177,7 +174,7 @@ function problemResponse(status: number, codes: readonly ErrorCode[]): ZodOpenAp
   }
   return {
     description: `${STATUS_CODES[status]}: ${codes.map(code => `\`${code}\``).join(', ')}`,
-    headers: headersOf(headers),
+    ...(Object.keys(headers).length > 0 && { headers: headersOf(headers) }),
     content: {
       [PROBLEM_TYPE]: {
         schema: problemJson,
@@ -207,16 +204,6 @@ function headersOf(headers: Readonly<Record<string, string>>) {
 }
 
 function exampleOf(code: ErrorCode): Record<string, unknown> {
-  const [detail, extensions] = EXAMPLES[code] ?? [ERROR_ANSWERS[code].title, {}]
+  const [detail, extensions] = PROBLEM_EXAMPLES[code] ?? [ERROR_ANSWERS[code].title]
   return problemDocument(code, detail, EXAMPLE_REQUEST_ID, extensions)
-}
-
-const EXAMPLES: Partial<Record<ErrorCode, [string, Record<string, unknown>]>> = {
-  invalid_request: [
-    'resources[1].id is required',
-    { errors: [{ field: 'resources[1].id', message: 'is required' }] },
-  ],
-  lock_conflict: ['steves holds the lock', { conflicts: [EXAMPLE_LOCK] }],
-  database_unavailable: ['the database cannot be reached', { outcome: 'unchanged' }],
-  database_timeout: ['the database did not answer in time', { outcome: 'unknown' }],
 }

@@ -25,7 +25,7 @@ export function requestLog(log: Logger, metrics: Metrics): RequestMiddleware {
       const durationMs = performance.now() - started
       const status = ctx.res.writableFinished ? ctx.res.statusCode : CLIENT_GONE
       metrics.countRequest(ctx.method, state.route ?? NO_ROUTE, status, durationMs / 1000)
-      const level = levelOf(status)
+      const level = levelOf(status, state.route)
       if (!log.isLevelEnabled(level)) return
       log[level](
         {
@@ -37,7 +37,7 @@ export function requestLog(log: Logger, metrics: Metrics): RequestMiddleware {
           user: state.principal?.user,
           namespace: state.namespace,
           code: state.failure?.code,
-          err: status >= 500 ? state.failure?.cause : undefined,
+          err: state.failure?.cause,
         },
         'request',
       )
@@ -46,8 +46,11 @@ export function requestLog(log: Logger, metrics: Metrics): RequestMiddleware {
   }
 }
 
+/** Asked every few seconds by machines: a line each would bury the others. */
+const PROBES: ReadonlySet<string | undefined> = new Set(['/livez', '/readyz', '/metrics'])
+
 /** 503 and 504 are trouble elsewhere, which passes; a 500 is a fault of ours, which somebody must look at. */
-function levelOf(status: number): 'info' | 'warn' | 'error' {
-  if (status < 500) return 'info'
+function levelOf(status: number, route: string | undefined): 'debug' | 'info' | 'warn' | 'error' {
+  if (status < 500) return PROBES.has(route) ? 'debug' : 'info'
   return status === 503 || status === 504 ? 'warn' : 'error'
 }

@@ -45,6 +45,8 @@ export class HttpServer {
     limits: HttpLimits = DEFAULT_HTTP_LIMITS,
   ) {
     this.#server = createServer({
+      // Node's own refusal would have no body; the application refuses instead
+      requireHostHeader: false,
       maxHeaderSize: limits.maxHeaderBytes,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,

@@ -108,7 +108,7 @@ export const acquireRoute = route({
       headers: { Location: 'Where the lock is; with one lock only' },
     },
   },
-  refusals: ['lock_conflict', 'session_expired', 'session_not_found', 'resource_contended'],
+  refusals: ['forbidden', 'lock_conflict', 'session_expired', 'session_not_found', 'resource_contended'],
   async handle({ services, principal, requestId, params, body }) {
     const input = inputOf(params.namespace, body)
     const outcome = await services.locks.acquire(principal, input)

@@ -65,7 +65,7 @@ export const keyRoutes: readonly Route[] = [
         headers: { Location: 'Where the key can be revoked' },
       },
     },
-    refusals: [],
+    refusals: ['forbidden'],
     async handle({ services, principal, body }) {
       const { apiKey, key } = await services.keys.create(principal, {
         user: body.user,
@@ -96,7 +96,7 @@ export const keyRoutes: readonly Route[] = [
         example: { keys: [EXAMPLE_KEY], next_cursor: null },
       },
     },
-    refusals: [],
+    refusals: ['forbidden'],
     async handle({ services, principal, query }) {
       const found = await services.keys.list(principal, { afterKeyId: query.cursor, limit: query.limit + 1 })
       const { page, nextCursor: next } = pageOf(found, query.limit)
@@ -113,7 +113,7 @@ export const keyRoutes: readonly Route[] = [
     description: 'Takes effect at once on this replica and within seconds on the others.',
     params: z.strictObject({ key: rowId.meta({ description: 'The id of the key', example: '7' }) }),
     replies: { 204: { description: 'Revoked' } },
-    refusals: ['key_not_found'],
+    refusals: ['forbidden', 'key_not_found'],
     async handle({ services, principal, params }) {
       await services.keys.revoke(principal, params.key)
       return { status: 204 }

@@ -64,7 +64,7 @@ export const lockRoutes: readonly Route[] = [
         example: { locks: [EXAMPLE_LOCK], next_cursor: null },
       },
     },
-    refusals: [],
+    refusals: ['forbidden'],
     async handle({ services, principal, params, query }) {
       const found = await services.locks.list(principal, {
         namespace: params.namespace,
@@ -90,7 +90,7 @@ export const lockRoutes: readonly Route[] = [
     description: 'Touches nothing.',
     params: oneLock,
     replies: { 200: lockReply('The lock is held') },
-    refusals: ['lock_not_found'],
+    refusals: ['forbidden', 'lock_not_found'],
     async handle({ services, principal, params }) {
       const lock = await services.locks.get(principal, params.namespace, params.lock)
       return { status: 200, body: presentLock(lock) }
@@ -107,7 +107,7 @@ export const lockRoutes: readonly Route[] = [
       'Touches the session of a lock that you hold: it expires a whole ttl from now, and all its locks with it. Needs no body. 404 means that the lock is gone: stop the work that it protects.',
     params: oneLock,
     replies: { 200: lockReply('The lock is still yours') },
-    refusals: ['lock_not_found'],
+    refusals: ['forbidden', 'lock_not_found'],
     async handle({ services, principal, params }) {
       const lock = await services.locks.touch(principal, params.namespace, params.lock)
       return { status: 200, body: presentLock(lock) }
@@ -121,11 +121,11 @@ export const lockRoutes: readonly Route[] = [
     access: 'locker',
     summary: 'Release a lock',
     description:
-      'Can be repeated: 404 means that the lock is gone, which is what was wanted. With `force=true` an administrator releases anybody’s.',
+      'Can be repeated: 404 means that the lock is gone, which is what was wanted. With `force=true` an administrator releases any lock.',
     params: oneLock,
     query: releaseQuery,
     replies: { 204: { description: 'Released' } },
-    refusals: ['lock_not_found'],
+    refusals: ['forbidden', 'lock_not_found'],
     async handle({ services, principal, params, query }) {
       const force =
         query.force === 'true' && query.reason !== undefined ? { reason: query.reason } : undefined

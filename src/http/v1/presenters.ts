@@ -4,9 +4,11 @@ import { ROLES } from '../../locks/api-key.ts'
 import type { Grant, Lock } from '../../locks/lock.ts'
 import type { Session } from '../../locks/session.ts'
 
-const time = z.iso
-  .datetime()
-  .meta({ description: 'UTC, to the millisecond', example: '2026-01-06T15:13:11.123Z' })
+const time = z.string().meta({
+  format: 'date-time',
+  description: 'UTC, to the millisecond',
+  example: '2026-01-06T15:13:11.123Z',
+})
 const secondsLeft = z.number().nullable().meta({
   description:
     'Seconds left when the database answered, so that no synchronised clock is needed. Null: no end',
@@ -16,7 +18,7 @@ const secondsLeft = z.number().nullable().meta({
 export const lockJson = z
   .looseObject({
     id: z.string().meta({ description: 'A new one for every grant', example: '1016' }),
-    fencing_token: z.int().meta({
+    fencing_token: z.int().positive().meta({
       description:
         'Greater than that of every earlier grant of the same resource. Send it with every write to the resource, which refuses smaller ones than it has seen',
       example: 1099511628792,
@@ -28,7 +30,7 @@ export const lockJson = z
     }),
     holder: z.string().meta({ description: 'The user that the key belongs to', example: 'steves' }),
     client: z.string().nullable().meta({ example: 'ws-15' }),
-    session: z.guid().meta({ example: 'b1f1a4c0-6d9b-4f0e-9a53-0d6d3f0f6a11' }),
+    session: z.string().meta({ format: 'uuid', example: 'b1f1a4c0-6d9b-4f0e-9a53-0d6d3f0f6a11' }),
     reference: z.string().nullable().meta({ example: null }),
     metadata: z.looseObject({}).meta({ example: {} }),
     lock_time: time.meta({ description: 'When the lock was granted' }),
@@ -48,7 +50,7 @@ export const grantJson = lockJson
 
 export const sessionJson = z
   .looseObject({
-    id: z.guid().meta({ example: 'b1f1a4c0-6d9b-4f0e-9a53-0d6d3f0f6a11' }),
+    id: z.string().meta({ format: 'uuid', example: 'b1f1a4c0-6d9b-4f0e-9a53-0d6d3f0f6a11' }),
     user: z.string().meta({ example: 'steves' }),
     client: z.string().nullable().meta({ example: 'ws-15' }),
     ttl: z.number().nullable().meta({ description: 'Seconds. Null: no end', example: 30 }),

@@ -17,7 +17,7 @@ export const resourceRoutes: readonly Route[] = [
       'What is free now may be held a moment later: to take a resource, acquire it, and do not ask first.',
     params: z.strictObject({ namespace, type: resourceType, id: resourceId }),
     replies: { 200: { description: 'It is held', schema: lockJson, example: EXAMPLE_LOCK } },
-    refusals: ['lock_not_found'],
+    refusals: ['forbidden', 'lock_not_found'],
     async handle({ services, principal, params }) {
       const lock = await services.locks.find(principal, params)
       if (lock === undefined) throw new Refusal('lock_not_found', 'nobody holds this resource')

@@ -20,7 +20,7 @@ const oneSession = z.strictObject({ session: sessionId.meta({ description: 'The 
 const createBody = z
   .strictObject({
     id: sessionId.optional().meta({
-      description: 'A UUID of the client’s making, so that the request can be repeated after a lost answer',
+      description: 'A UUID that the client made, so that the request can be repeated after a lost answer',
     }),
     ttl: ttl.optional().meta({
       description: `Seconds without a touch after which the session expires, 1 to 86400, to the millisecond; ${DEFAULT_TTL_SECONDS} unless said otherwise. Null: never`,
@@ -32,7 +32,7 @@ const createBody = z
 const listQuery = z.strictObject({
   user: userName
     .optional()
-    .meta({ description: 'Only sessions of this user; others’ are for administrators' }),
+    .meta({ description: 'Only sessions of this user; those of others are for administrators' }),
   limit,
   cursor: cursor(isSessionId).optional(),
 })
@@ -62,7 +62,7 @@ export const sessionRoutes: readonly Route[] = [
         headers: { Location: 'Where the session is' },
       },
     },
-    refusals: ['session_expired'],
+    refusals: ['forbidden', 'session_expired'],
     async handle({ services, principal, body }) {
       const { session, existing } = await services.sessions.create(principal, {
         id: body.id,
@@ -94,7 +94,7 @@ export const sessionRoutes: readonly Route[] = [
         example: { sessions: [EXAMPLE_SESSION], next_cursor: null },
       },
     },
-    refusals: [],
+    refusals: ['forbidden'],
     async handle({ services, principal, query }) {
       const found = await services.sessions.list(principal, {
         user: query.user,
@@ -131,7 +131,7 @@ export const sessionRoutes: readonly Route[] = [
       'It expires a whole ttl from now. Needs no body. Any refusal but 503 and 504 means that its locks are gone: stop the work that they protect.',
     params: oneSession,
     replies: { 200: { description: 'It is alive', schema: sessionJson, example: EXAMPLE_SESSION } },
-    refusals: ['session_expired', 'session_not_found'],
+    refusals: ['forbidden', 'session_expired', 'session_not_found'],
     async handle({ services, principal, params }) {
       return { status: 200, body: presentSession(await services.sessions.touch(principal, params.session)) }
     },
@@ -146,7 +146,7 @@ export const sessionRoutes: readonly Route[] = [
     description: 'All its locks are released with it, in one step.',
     params: oneSession,
     replies: { 204: { description: 'Ended' } },
-    refusals: ['session_not_found'],
+    refusals: ['forbidden', 'session_not_found'],
     async handle({ services, principal, params }) {
       await services.sessions.end(principal, params.session)
       return { status: 204 }

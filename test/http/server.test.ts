@@ -1,0 +1,183 @@
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import t from 'tap'
+import { DEFAULT_HTTP_LIMITS, HttpServer } from '../../src/http/server.ts'
+import { exchange, rawSocket } from './raw-socket.ts'
+
+const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+async function listening(
+  t: { teardown(task: () => Promise<void>): void },
+  handle: Handler,
+  limits = DEFAULT_HTTP_LIMITS,
+) {
+  const server = new HttpServer(handle, limits)
+  t.teardown(() => server.drain(0))
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
+  return { server, port }
+}
+
+/** Answers when the test says so. */
+function heldBack() {
+  const waiting: ServerResponse[] = []
+  const arrivals = new EventTarget()
+  return {
+    handle: (_request: IncomingMessage, response: ServerResponse) => {
+      waiting.push(response)
+      arrivals.dispatchEvent(new Event('request'))
+    },
+    async arrived(count: number) {
+      while (waiting.length < count) await once(arrivals, 'request', { signal: AbortSignal.timeout(5000) })
+    },
+    answerAll() {
+      for (const response of waiting) response.end('done')
+    },
+  }
+}
+
+const answerAtOnce: Handler = (_request, response) => response.end('done')
+
+t.test('a port in use is an error with the code of the system', async t => {
+  const { port } = await listening(t, answerAtOnce)
+  const second = new HttpServer(answerAtOnce)
+  await t.rejects(second.listen({ host: '127.0.0.1', port }), { code: 'EADDRINUSE' })
+})
+
+t.test('a drain answers what is under way, says close, and takes nothing new', async t => {
+  const held = heldBack()
+  const { server, port } = await listening(t, held.handle)
+  const raw = await rawSocket(port)
+  raw.socket.write(GET)
+  await held.arrived(1)
+  const drained = server.drain(10_000)
+  t.equal(server.isDraining, true)
+  await t.rejects(rawSocket(port), { code: 'ECONNREFUSED' })
+  held.answerAll()
+  const answer = await raw.closed()
+  await drained
+  t.match(answer, /^HTTP\/1\.1 200 OK\r\n/)
+  t.match(answer, /\r\nConnection: close\r\n/i)
+  t.match(answer, /\r\ndone\r\n|done$/)
+})
+
+t.test('a drain does not wait for the keep-alive time-out of any socket', async t => {
+  const held = heldBack()
+  const { server, port } = await listening(t, held.handle)
+  const first = await rawSocket(port)
+  first.socket.write(GET)
+  const second = await rawSocket(port)
+  second.socket.write(GET)
+  await held.arrived(2)
+  const started = performance.now()
+  const drained = server.drain(30_000)
+  held.answerAll()
+  await drained
+  const tookMs = performance.now() - started
+  t.ok(tookMs < 3000, `the drain took ${Math.round(tookMs)} ms, the keep-alive time-out is 65 s`)
+  for (const raw of [first, second]) t.match(await raw.closed(), /200 OK/)
+})
+
+t.test('a socket whose answer was begun before the drain is closed once it is idle', async t => {
+  let response: ServerResponse | undefined
+  const { server, port } = await listening(t, (_request, answer) => {
+    response = answer
+    answer.write('first ')
+  })
+  const raw = await rawSocket(port)
+  raw.socket.write(GET)
+  await raw.until(/first/)
+  t.match(raw.received(), /Connection: keep-alive/i)
+  const started = performance.now()
+  const drained = server.drain(30_000)
+  response?.end('last')
+  await drained
+  t.ok(performance.now() - started < 3000)
+  t.match(await raw.closed(), /last/)
+})
+
+t.test('a socket that never said a word holds up a drain for a moment only', async t => {
+  const { server, port } = await listening(t, answerAtOnce)
+  const silent = await rawSocket(port)
+  const started = performance.now()
+  await server.drain(30_000)
+  t.ok(performance.now() - started < 3000)
+  t.equal(await silent.closed(), '')
+})
+
+t.test(
+  'a request that comes on an open socket during a drain is answered, and the socket closed',
+  async t => {
+    const held = heldBack()
+    const { server, port } = await listening(t, held.handle)
+    const raw = await rawSocket(port)
+    // half a request is no idle socket
+    raw.socket.write(GET.slice(0, 10))
+    const other = await rawSocket(port)
+    other.socket.write(GET)
+    await held.arrived(1)
+    const drained = server.drain(10_000)
+    raw.socket.write(GET.slice(10))
+    await held.arrived(2)
+    held.answerAll()
+    await drained
+    t.match(await raw.closed(), /200 OK[\s\S]*Connection: close/i)
+  },
+)
+
+t.test('at the deadline a drain cuts what is left', async t => {
+  const { server, port } = await listening(t, () => {})
+  const raw = await rawSocket(port)
+  raw.socket.write(GET)
+  const started = performance.now()
+  await server.drain(300)
+  const tookMs = performance.now() - started
+  t.ok(tookMs >= 290 && tookMs < 3000, `took ${Math.round(tookMs)} ms`)
+  t.equal(await raw.closed(), '')
+})
+
+t.test('bytes that are no request are answered with a problem document', async t => {
+  const { port } = await listening(t, answerAtOnce)
+  for (const [bytes, status] of [
+    ['nonsense\r\n\r\n', 400],
+    ['BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+    ['POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
+    [`GET /x HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
+  ] as const) {
+    const answer = await exchange(port, bytes)
+    const what = JSON.stringify(bytes.slice(0, 30))
+    t.ok(answer.startsWith(`HTTP/1.1 ${status} `), `${what} is ${status}`)
+    t.match(answer, /Content-Type: application\/problem\+json/, what)
+    const problem = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))
+    t.match(problem, { status, code: 'invalid_request', request_id: /^[0-9a-f-]{36}$/ }, what)
+  }
+})
+
+t.test('a request that does not arrive in time is 408', async t => {
+  const { port } = await listening(t, answerAtOnce, {
+    ...DEFAULT_HTTP_LIMITS,
+    headersTimeoutMs: 100,
+    requestTimeoutMs: 100,
+    connectionsCheckingIntervalMs: 20,
+  })
+  const raw = await rawSocket(port)
+  raw.socket.write('GET /x HTTP/1.1\r\nHost:')
+  const answer = await raw.closed()
+  t.match(answer, /^HTTP\/1\.1 408 /)
+  t.match(answer, /"status":408/)
+})
+
+t.test('rubbish after an answer was begun is not answered into the middle of it', async t => {
+  const { port } = await listening(t, (_request, response) => {
+    response.writeHead(200, { 'content-length': '10' })
+    response.write('begun')
+  })
+  const raw = await rawSocket(port)
+  raw.socket.write(`POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`)
+  await raw.until(/begun/)
+  raw.socket.write('rubbish\r\n')
+  const answer = await raw.closed()
+  t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+})
