@@ -41,5 +41,5 @@ function answerFailure(ctx: RequestContext, error: unknown, present: ErrorPresen
   }
   if (failure.code === 'unauthenticated') ctx.res.setHeader('WWW-Authenticate', CHALLENGES)
   ctx.res.setHeader('Cache-Control', 'no-store')
-  sendReply(ctx, present(failure, { requestId: ctx.state.requestId }))
+  sendReply(ctx, present(failure, { requestId: ctx.state.requestId, headers: ctx.req.headers }))
 }

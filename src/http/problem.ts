@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { ErrorCode } from '../locks/errors.ts'
 import { ERROR_ANSWERS, type Failure } from './failure.ts'
 import type { Reply } from './route.ts'
@@ -23,8 +24,14 @@ export function problemDocument(
   return { type: problemType(code), title, status, detail, code, request_id: requestId, ...extensions }
 }
 
+/** What a presenter may want to know of the request: some dialects choose by the Accept header. */
+export interface FailedRequest {
+  readonly requestId: string
+  readonly headers: IncomingHttpHeaders
+}
+
 /** How a family of routes words its errors. */
-export type ErrorPresenter = (failure: Failure, request: { readonly requestId: string }) => Reply
+export type ErrorPresenter = (failure: Failure, request: FailedRequest) => Reply
 
 /** The native API's errors, and those of every path that no dialect claims. */
 export const presentProblem: ErrorPresenter = (failure, { requestId }) => {

@@ -118,8 +118,9 @@ export class HttpServer {
   /** Answers what Node could not read as a request: no request id came with it, no route is known. */
   #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     const answer = this.#answers.get(socket)
-    // in the middle of an answer, a second one would be read as part of it
-    if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent === true) {
+    // while a whole request is being answered, this would be read as its answer, or into the middle of it: an
+    // acquire that is granted would look refused
+    if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent || answer?.req.complete) {
       socket.destroy()
       return
     }

@@ -182,3 +182,11 @@ t.test('rubbish after an answer was begun is not answered into the middle of it'
   const answer = await raw.closed()
   t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
 })
+
+t.test('rubbish behind a whole request is not answered in its place', async t => {
+  const held = heldBack()
+  const { port } = await listening(t, held.handle)
+  const raw = await rawSocket(port)
+  raw.socket.write(`${GET}rubbish\r\n\r\n`)
+  t.equal(await raw.closed(), '')
+})
