@@ -3,6 +3,12 @@ import { createLogger } from './logging.ts'
 import { Service, StartError } from './service.ts'
 import { welcomeText } from './welcome.ts'
 
+/**
+ * A terminal sends Ctrl-C to npm and to us, and npm passes it on: what follows the first signal that closely is
+ * the same one again, not somebody who has lost patience.
+ */
+const ECHO_MS = 1000
+
 const config = readConfigOrExit()
 const log = createLogger(config.LOG_LEVEL)
 
@@ -12,8 +18,7 @@ process.on('uncaughtException', error => {
 })
 
 const starting = Service.start(config, log)
-stopOn('SIGTERM')
-stopOn('SIGINT')
+stopOnSignals()
 
 try {
   const service = await starting
@@ -42,16 +47,23 @@ function readConfigOrExit(): Config {
   }
 }
 
-/** The first signal stops in order; a second one stops at once. */
-function stopOn(signal: NodeJS.Signals): void {
-  process.once(signal, () => {
+/** The first signal stops in order; a later one stops at once. */
+function stopOnSignals(): void {
+  let stoppingSince: number | undefined
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince >= ECHO_MS) process.exit(1)
+      return
+    }
+    stoppingSince = performance.now()
     log.info({ signal }, 'stopping')
-    process.once(signal, () => process.exit(1))
     void starting.then(
       service => service.stop().then(() => log.info('stopped')),
       () => undefined,
     )
-  })
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
 }
 
 function complain(message: string): void {
