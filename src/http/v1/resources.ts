@@ -14,7 +14,7 @@ export const resourceRoutes: readonly Route[] = [
     access: 'viewer',
     summary: 'Who holds a resource',
     description:
-      'What is free now may be held a moment later: to take a resource, acquire it, and do not ask first.',
+      'What is free now may be held a moment later: to take a resource, acquire it, and do not ask first. Clients take the ids `.` and `..` for steps in a path and never send them: list with `id=` instead.',
     params: z.strictObject({ namespace, type: resourceType, id: resourceId }),
     replies: { 200: { description: 'It is held', schema: lockJson, example: EXAMPLE_LOCK } },
     refusals: ['forbidden', 'lock_not_found'],

@@ -28,6 +28,12 @@ const VALUES: Readonly<Record<string, string>> = {
   key: '999999',
 }
 
+/** For each role that a call needs, a key of the next lower one, for every namespace. */
+const TOO_LOW: Readonly<Record<string, string>> = {
+  locker: await service.keyOf('victor', 'viewer', '*'),
+  admin: await service.keyOf('alice', 'locker', '*'),
+}
+
 const requests = v1.routes.map(route => ({
   route,
   path: route.path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => VALUES[name] ?? ''),
@@ -63,6 +69,18 @@ for (const { route, path, body } of requests) {
     const { status, json } = await service.call(method, `${path}?${'x'.repeat(8200)}`, { key: admin, body })
     t.equal(status, 414)
     t.equal(json.code, 'uri_too_long')
+  })
+
+  t.test(`${operationId} is refused below the role ${route.access}, and not for it`, async t => {
+    const lower = TOO_LOW[route.access]
+    if (lower !== undefined) {
+      const { status, json } = await service.call(method, path, { key: lower, body })
+      t.equal(status, 403)
+      t.equal(json.code, 'forbidden')
+    }
+    const enough =
+      route.access === 'viewer' ? TOO_LOW.locker : route.access === 'locker' ? TOO_LOW.admin : admin
+    t.not((await service.call(method, path, { key: enough, body })).status, 403)
   })
 
   if (body !== undefined) {
