@@ -23,14 +23,14 @@ stopOnSignals()
 try {
   const service = await starting
   const firstKey = await service.firstKey
-  process.stdout.write(
-    welcomeText({
-      url: service.url,
-      database: service.databaseDescription,
-      embeddedDataDir: service.embeddedDataDir,
-      firstKey,
-    }),
-  )
+  const welcome = welcomeText({
+    url: service.url,
+    database: service.databaseDescription,
+    embeddedDataDir: service.embeddedDataDir,
+    firstKey,
+  })
+  // a key that was made has to be shown, whatever came between
+  if (!service.isStopping || firstKey !== undefined) process.stdout.write(welcome)
 } catch (error) {
   if (!(error instanceof StartError)) throw error
   complain(error.message)

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { ApiKeyRepository } from './database/api-key-repository.ts'
@@ -35,7 +36,7 @@ export class Service {
   readonly databaseDescription: string
   /** Where files of the embedded PostgreSQL are; undefined with a server of the operator's. */
   readonly embeddedDataDir: string | undefined
-  /** A key that was made up by this start; resolves once the database is ready for one. */
+  /** A key that was made up by this start; resolves once the database is ready for one, or the service stops. */
   readonly firstKey: Promise<string | undefined>
   readonly #parts: Parts
 
@@ -59,6 +60,7 @@ export class Service {
     try {
       await parts.prepareDatabase()
       const url = await parts.listen()
+      log.info({ url }, 'listening')
       return new Service(parts, url, server, config)
     } catch (error) {
       await parts.stop(0)
@@ -66,6 +68,10 @@ export class Service {
       if (error instanceof StartError) throw error
       throw new StartError([messageOf(error)])
     }
+  }
+
+  get isStopping(): boolean {
+    return this.#parts.isStopping
   }
 
   /**
@@ -87,7 +93,8 @@ class Parts {
   readonly #keys: KeyService
   readonly #sweeper: Sweeper
   readonly #http: HttpServer
-  #stopping: Promise<void> | undefined
+  readonly #stop = new AbortController()
+  #stopped: Promise<void> | undefined
 
   constructor(config: Config, server: DatabaseServer, log: Logger) {
     this.config = config
@@ -163,7 +170,7 @@ class Parts {
   /** Waits until the schema is there, since a migration may still be on its way, then makes sure of a key. */
   async firstKey(): Promise<string | undefined> {
     let said = ''
-    while (this.#stopping === undefined) {
+    while (!this.isStopping) {
       const problems = await this.#readiness.problems()
       if (problems.length === 0) {
         try {
@@ -175,17 +182,22 @@ class Parts {
         said = problems.join()
         this.#log.warn({ problems }, 'not ready')
       }
-      await new Promise(resolve => setTimeout(resolve, RECHECK_MS).unref())
+      await pause(RECHECK_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined)
     }
     return undefined
   }
 
-  stop(drainTimeoutMs: number): Promise<void> {
-    this.#stopping ??= this.#stop(drainTimeoutMs)
-    return this.#stopping
+  get isStopping(): boolean {
+    return this.#stop.signal.aborted
   }
 
-  async #stop(drainTimeoutMs: number): Promise<void> {
+  stop(drainTimeoutMs: number): Promise<void> {
+    this.#stopped ??= this.#stopInOrder(drainTimeoutMs)
+    return this.#stopped
+  }
+
+  async #stopInOrder(drainTimeoutMs: number): Promise<void> {
+    this.#stop.abort()
     await this.#http.drain(drainTimeoutMs)
     await this.#sweeper.stop()
     await this.#database.close()
