@@ -36,6 +36,23 @@ export async function startService(
   return { ...service, url }
 }
 
+/** Starts the service and waits until it listens, ready or not. Killed when the test ends. */
+export async function startListening(
+  t: { teardown(task: () => Promise<unknown>): void },
+  environment: Readonly<Record<string, string>>,
+): Promise<ServiceProcess> {
+  const service = spawnService({ LOG_LEVEL: 'info', ...environment })
+  t.teardown(() => service.stop('SIGKILL'))
+  const url = await new Promise<string>((resolve, reject) => {
+    service.child.stderr?.on('data', () => {
+      const url = /"url":"([^"]+)","msg":"listening"/.exec(service.said.err)?.[1]
+      if (url !== undefined) resolve(url)
+    })
+    void service.exited.then(code => reject(new Error(`the service ended (${code}):\n${service.said.err}`)))
+  })
+  return { ...service, url }
+}
+
 /** Starts the service without waiting for anything. */
 export function spawnService(environment: Readonly<Record<string, string>>): Omit<ServiceProcess, 'url'> {
   const { PATH = '', HOME = '', TMPDIR } = process.env

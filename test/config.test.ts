@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { parseEnv } from 'node:util'
+import t from 'tap'
+import { ConfigError, readConfig } from '../src/config.ts'
+
+const EXAMPLE = fileURLToPath(new URL('../../.env.example', import.meta.url))
+
+/** What a bad environment is answered with. */
+function complaint(variables: Readonly<Record<string, string>>): string {
+  try {
+    readConfig(variables)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message
+    throw error
+  }
+  throw new Error(`accepted: ${JSON.stringify(variables)}`)
+}
+
+t.test('Every setting has a default but those that name what only the operator knows', async t => {
+  t.match(readConfig({}), {
+    HOST: '127.0.0.1',
+    PORT: 8080,
+    DATABASE_SCHEMA: 'leasehold',
+    DATA_DIR: '.data',
+    ALLOW_UNSAFE_DATABASE: false,
+    LOG_LEVEL: 'info',
+  })
+  t.equal(readConfig({}).DATABASE_URL, undefined)
+  t.equal(readConfig({}).BOOTSTRAP_KEY, undefined)
+})
+
+t.test('.env.example names every setting with its default, and no other', async t => {
+  const example = parseEnv(await readFile(EXAMPLE, 'utf8'))
+  t.same(readConfig(example as Record<string, string>), readConfig({}))
+  const all = readConfig({
+    DATABASE_URL: 'postgres://db.example.com/leasehold',
+    BOOTSTRAP_KEY: 'x'.repeat(20),
+  })
+  t.same(Object.keys(example).sort(), Object.keys(all).sort())
+})
+
+t.test('An empty variable counts as one that is not set', async t => {
+  t.same(readConfig({ PORT: '', HOST: '', DATABASE_URL: '', LOG_LEVEL: '' }), readConfig({}))
+})
+
+t.test('Variables of other programs do not matter', async t => {
+  t.same(readConfig({ PATH: '/bin', PGPORT: 'many' }), readConfig({}))
+})
+
+t.test('Every problem is named at once, one a line, with what would be right', async t => {
+  const message = complaint({
+    PORT: '70000',
+    DATABASE_URL: 'mysql://me:a-secret@db/leasehold',
+    DATABASE_SCHEMA: 'Lease Hold',
+    BOOTSTRAP_KEY: 'a-short-secret',
+    DATABASE_POOL_SIZE: '0',
+    KEY_CACHE_SECONDS: 'ten',
+    PUBLIC_METRICS: 'yes',
+    LOG_LEVEL: 'loud',
+  })
+  const [head, ...problems] = message.split('\n')
+  t.equal(head, 'the settings are not usable (see .env.example):')
+  t.same(problems, [
+    '  PORT: has to be at most 65535',
+    '  DATABASE_URL: has to look like postgres://user:password@host:5432/database',
+    '  DATABASE_SCHEMA: has to be lower-case letters, digits and _, at most 63',
+    '  BOOTSTRAP_KEY: has to have at least 20 characters, so that nobody guesses it; openssl rand -hex 32 makes one',
+    '  DATABASE_POOL_SIZE: has to be at least 1',
+    '  KEY_CACHE_SECONDS: has to be a whole number from 0 to 60',
+    '  PUBLIC_METRICS: has to be true or false',
+    '  LOG_LEVEL: is not a level of pino',
+  ])
+  t.notMatch(message, /secret/, 'no value is repeated: it may be a secret')
+})
+
+for (const [name, bad, good] of [
+  ['PORT', ['-1', '65536', '80.5', '0x50', '8 0', '1e3', '9'.repeat(16), 'eight'], ['0', '65535', '080']],
+  ['DATABASE_URL', ['postgres:/db', 'postgresql//db', 'db:5432', 'postgres://a b'], ['postgresql://db/x']],
+  ['DATABASE_SCHEMA', ['A', '1a', 'a-b', 'a"b', 'a'.repeat(64)], ['a', '_a1', 'a'.repeat(63)]],
+  [
+    'BOOTSTRAP_KEY',
+    ['x'.repeat(19), 'x'.repeat(201), `${'x'.repeat(20)} y`, `${'x'.repeat(20)}é`],
+    ['x'.repeat(20)],
+  ],
+  ['ALLOW_UNSAFE_DATABASE', ['TRUE', '1', 'on'], ['true', 'false']],
+  ['TOMBSTONE_SECONDS', ['59', '31536001'], ['60', '31536000']],
+  ['LOG_LEVEL', ['INFO', 'verbose'], ['trace', 'silent']],
+] as const) {
+  t.test(`${name} is checked`, async t => {
+    for (const value of bad) t.match(complaint({ [name]: value }), `\n  ${name}: `, JSON.stringify(value))
+    for (const value of good) t.doesNotThrow(() => readConfig({ [name]: value }), JSON.stringify(value))
+  })
+}
+
+t.test('Settings cannot be changed once they are read', async t => {
+  t.ok(Object.isFrozen(readConfig({})))
+})
