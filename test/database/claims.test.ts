@@ -1,0 +1,112 @@
+import t, { type Test } from 'tap'
+import { migrateUp } from '../../src/database/migrations/migrate.ts'
+import { acquire, faults, freshDatabase, granted, named, openStores, request } from '../support/database.ts'
+import { connectedTo } from '../support/scratch-database.ts'
+
+/** Claims a resource of the tests in a transaction that stays open. */
+async function claim(t: Test, url: string, id: string) {
+  const claimer = await connectedTo(t, url)
+  await claimer.query('begin')
+  const { rows } = await claimer.query(`select leasehold.claim_resource('tests', 'thing', $1) as got`, [id])
+  t.equal(rows[0].got, true)
+  return claimer
+}
+
+t.test('whoever fails to claim is contended, whatever it asked for, and nothing is left behind', async t => {
+  const stores = await openStores(t)
+  const claimer = await claim(t, stores.url, 'b')
+  const root = { holder: 'root', takeover: { reason: 'test' } }
+  for (const outcome of [
+    await acquire(stores, 'b'),
+    await acquire(stores, 'b', { session: named() }),
+    await acquire(stores, ['a', 'b']),
+    await acquire(stores, 'b', root),
+    await acquire(stores, ['a', 'b'], root),
+  ]) {
+    t.same(outcome, { kind: 'contended' })
+  }
+  t.same(await stores.sql('select id from locks union all select null from sessions'), [])
+  t.equal((await acquire(stores, 'c')).kind, 'granted', 'others go on')
+  await claimer.query('commit')
+  t.equal((await acquire(stores, ['a', 'b'])).kind, 'granted')
+})
+
+t.test('in a set that a session holds in part, a claim that failed counts for what is missing', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  await granted(stores, 'a', { session })
+  await claim(t, stores.url, 'b')
+  t.same(await acquire(stores, ['a', 'b'], { session }), { kind: 'contended' })
+  t.match(await stores.sql('select resource_id from locks'), [{ resource_id: 'a' }])
+})
+
+t.test('what a session holds already it need not claim', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  await granted(stores, 'a', { session })
+  await claim(t, stores.url, 'a')
+  t.match(await acquire(stores, ['a', 'c'], { session }), {
+    grants: [{ existing: true }, { existing: false }],
+  })
+})
+
+t.test('a held resource is refused at once while somebody else claims it', async t => {
+  const stores = await openStores(t)
+  await granted(stores, 'a')
+  await claim(t, stores.url, 'a')
+  t.equal((await acquire(stores, 'a', { holder: 'bob' })).kind, 'conflict')
+  t.same(stores.retries, [])
+})
+
+t.test('one contended request of a batch does not hold up the others', async t => {
+  const stores = await openStores(t)
+  await claim(t, stores.url, 'b')
+  const outcomes = await stores.locks.acquire([request('a'), request('b'), request('c')])
+  t.same(
+    outcomes.map(outcome => outcome.kind),
+    ['granted', 'contended', 'granted'],
+  )
+})
+
+t.test(
+  'a row that the snapshot does not show makes the statement repeat, and no set is taken in part',
+  async t => {
+    const stores = await openStores(t)
+    const inserter = await connectedTo(t, stores.url)
+    // what only a hand that ignores the rules does: an insert without a claim, not yet committed
+    const [session] = await stores.sql<{ id: string }>(
+      `insert into sessions (id, user_name, ttl, named, ends_with_last_lock, started, last_touch, expires_at)
+     values (gen_random_uuid(), 'dba', null, true, false, now(), now(), 'infinity') returning id`,
+    )
+    await inserter.query('begin')
+    await inserter.query(
+      `insert into leasehold.locks (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time)
+     values ('tests', 'thing', 'b', $1, leasehold.next_fencing_token(), 'dba', now())`,
+      [session?.id],
+    )
+    const set = acquire(stores, ['a', 'b', 'c'])
+    await stores.sql('select 1')
+    await inserter.query('commit')
+    t.match(await set, { kind: 'conflict', conflicts: [{ holder: 'dba' }] })
+    t.match(await stores.sql('select resource_id from locks'), [{ resource_id: 'b' }])
+    t.same(await faults(stores), [])
+  },
+)
+
+t.test('claims of two schemas in one database do not meet', async t => {
+  const url = await freshDatabase(t)
+  const stores = await openStores(t, { url })
+  await migrateUp({ url, schema: 'other' })
+  const claimer = await connectedTo(t, url)
+  await claimer.query('begin')
+  await claimer.query(`select other.claim_resource('tests', 'thing', 'a')`)
+  t.equal((await acquire(stores, 'a')).kind, 'granted')
+})
+
+t.test('more requests than one statement takes are several statements', async t => {
+  const stores = await openStores(t)
+  const outcomes = await stores.locks.acquire(Array.from({ length: 200 }, (_, index) => request(`r${index}`)))
+  t.same(new Set(outcomes.map(outcome => outcome.kind)), new Set(['granted']))
+  const [row] = await stores.sql('select count(distinct xmin::text)::int as transactions from locks')
+  t.same(row, { transactions: 4 })
+})
