@@ -18,9 +18,10 @@ create table locks (
   lock_time timestamptz not null,
   reference text collate "C"
     constraint locks_reference_length check (octet_length(reference) between 1 and 255),
+  -- 4 KiB of JSON at the service, but numbers grow here: 5e-324 is written with all its zeros
   metadata jsonb not null default '{}'
     constraint locks_metadata_object check (jsonb_typeof(metadata) = 'object')
-    constraint locks_metadata_length check (octet_length(metadata::text) <= 16384),
+    constraint locks_metadata_length check (octet_length(metadata::text) <= 262144),
   constraint locks_resource_key unique (namespace, resource_type, resource_id)
 ) with (
   autovacuum_vacuum_scale_factor = 0,

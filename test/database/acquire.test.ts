@@ -50,6 +50,12 @@ t.test('a lone acquire of a free resource is granted with everything that was as
   ])
 })
 
+t.test('the largest metadata fits, also where the database writes its numbers longer', async t => {
+  const stores = await openStores(t)
+  const metadata = { tiny: Array.from({ length: 580 }, () => 5e-324) }
+  t.same((await grantedOne(stores, 'a', { metadata })).metadata, metadata)
+})
+
 t.test('a held resource is refused, the holder is told, and nothing is left behind', async t => {
   const stores = await openStores(t)
   const lock = await grantedOne(stores, 'a')

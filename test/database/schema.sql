@@ -74,7 +74,7 @@ create table locks (
   constraint locks_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE,
   constraint locks_fencing_token_positive CHECK ((fencing_token > 0)),
   constraint locks_holder_length CHECK (((octet_length(holder) >= 1) AND (octet_length(holder) <= 255))),
-  constraint locks_metadata_length CHECK ((octet_length((metadata)::text) <= 16384)),
+  constraint locks_metadata_length CHECK ((octet_length((metadata)::text) <= 262144)),
   constraint locks_metadata_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
   constraint locks_namespace_length CHECK (((octet_length(namespace) >= 1) AND (octet_length(namespace) <= 255))),
   constraint locks_reference_length CHECK (((octet_length(reference) >= 1) AND (octet_length(reference) <= 255))),

@@ -3,10 +3,12 @@ import { grantedOne, named, openStores } from '../support/database.ts'
 import { connectedTo } from '../support/scratch-database.ts'
 import { untilTrue } from '../support/waiting.ts'
 
-const TOUCHES = 2000
+const TOUCHES = 1000
 
-t.test('touches are HOT updates: they grow no index', async t => {
+/** The share of touches that wrote nothing to any index. Other tests' snapshots keep it from being exactly one. */
+async function hotShare(t: Parameters<typeof openStores>[0], prepare: string): Promise<number> {
   const stores = await openStores(t, { max: 1 })
+  if (prepare !== '') await stores.sql(prepare)
   const locks = []
   for (let number = 0; number < 20; number += 1) {
     locks.push(await grantedOne(stores, `r${number}`, { session: named() }))
@@ -24,8 +26,17 @@ t.test('touches are HOT updates: they grow no index', async t => {
   const [row] = await stores.sql<{ share: number }>(
     `select n_tup_hot_upd::float8 / n_tup_upd as share from pg_stat_user_tables where relname = 'sessions'`,
   )
-  t.comment(`${TOUCHES} touches, ${((row?.share ?? 0) * 100).toFixed(1)} % of them HOT`)
-  t.ok((row?.share ?? 0) > 0.95)
+  return row?.share ?? 0
+}
+
+t.test('touches are HOT updates: they grow no index', async t => {
+  const share = await hotShare(t, '')
+  const indexed = await hotShare(t, 'create index on sessions (expires_at)')
+  t.comment(
+    `of ${TOUCHES} touches ${(share * 100).toFixed(1)} % are HOT, with an index on expires_at ${(indexed * 100).toFixed(1)} %`,
+  )
+  t.ok(share > 0.5)
+  t.ok(indexed < 0.05, 'which is why there is no such index')
 })
 
 t.test('no index holds a time, since every touch would change it', async t => {
@@ -71,7 +82,7 @@ t.test('names and sizes are bounded by the database too', async t => {
     ['resource_type', ''],
     ['holder', ''],
     ['metadata', '[]'],
-    ['metadata', JSON.stringify({ x: 'y'.repeat(20_000) })],
+    ['metadata', JSON.stringify({ x: 'y'.repeat(262_144) })],
     ['fencing_token', '0'],
   ]) {
     await t.rejects(
