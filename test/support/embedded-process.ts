@@ -7,13 +7,13 @@ const tell = (event: Record<string, unknown>) => process.stdout.write(`${JSON.st
 const [, , dataDir = ''] = process.argv
 try {
   const embedded = await EmbeddedPostgres.start({ dataDir, onEvent: tell })
-  tell({ event: 'started', url: embedded.url, version: embedded.version, role: embedded.role })
-  process.once('SIGTERM', () => {
-    embedded.stop().catch((error: unknown) => tell({ event: 'not_stopped', message: String(error) }))
-  })
   // A listener for signals does not keep a process alive; a service has its listening socket for that.
   const alive = setInterval(() => {}, 1_000_000)
-  process.once('SIGTERM', () => clearInterval(alive))
+  process.once('SIGTERM', () => {
+    clearInterval(alive)
+    embedded.stop().catch((error: unknown) => tell({ event: 'not_stopped', message: String(error) }))
+  })
+  tell({ event: 'started', url: embedded.url, version: embedded.version, role: embedded.role })
 } catch (error) {
   tell({ event: 'refused', message: error instanceof Error ? error.message : String(error) })
 }

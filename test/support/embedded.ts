@@ -122,6 +122,15 @@ export class EmbeddedProcess {
     return await this.ended
   }
 
+  /** Lets it do nothing until it is thawed. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.ended

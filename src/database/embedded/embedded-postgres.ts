@@ -13,7 +13,7 @@ const LONGEST_BACKOFF_MS = 10_000
 const HEALTHY_AFTER_MS = 60_000
 /** A guest lets the process that started the server start it again, and does it itself only where nobody does. */
 const GUEST_PATIENCE_MS = 3_000
-const END_KNOWN_MS = 200
+const END_KNOWN_MS = 100
 
 export interface EmbeddedOptions {
   /** Where the database, its log, its password and its URL are kept; made if it is missing. */
@@ -130,10 +130,13 @@ export class EmbeddedPostgres {
     // A server's connections are cut a moment before its end is known.
     await Promise.race([lost.server?.ended, pause(END_KNOWN_MS)])
     this.#tell('embedded_postgres_lost', { ...lost.server?.exit })
+    // Without its lock a server that lives looks abandoned to others: no time to lose.
+    let backoffMs = this.#ownServer() === undefined ? this.#backoffMs : 0
     while (!signal.aborted) {
       try {
-        await pause(this.#backoffMs, undefined, { signal })
+        await pause(backoffMs, undefined, { signal })
         this.#backoffMs = Math.min(2 * this.#backoffMs, LONGEST_BACKOFF_MS)
+        backoffMs = this.#backoffMs
         const patienceMs = lost.server === undefined ? GUEST_PATIENCE_MS : 0
         const wish = { port: lost.port, server: this.#ownServer(), patienceMs, signal }
         this.#attachment = await attach(this.#setup, wish)

@@ -65,6 +65,27 @@ t.test('The server of a killed service is replaced by one that is looked after',
   await service.stop()
 })
 
+t.test('A young server whose starter has yet to register is not taken for an orphan', async t => {
+  const dataDir = await usedFolder(t)
+  const owner = new EmbeddedProcess(t, dataDir)
+  const { url } = await owner.outcome()
+  const pid = await serverPid(dataDir)
+  owner.freeze()
+  const registered = `from pg_stat_activity where application_name = 'leasehold embedded'`
+  await ask(String(url), `select pg_terminate_backend(pid) ${registered}`)
+  const guest = new EmbeddedProcess(t, dataDir)
+  await until(
+    'the guest looks at the server',
+    async () => (await ask(String(url), `select ${registered}`)).length,
+  )
+  owner.thaw()
+  t.match(await guest.outcome(), { role: 'guest' })
+  t.equal(await serverPid(dataDir), pid)
+  await owner.told('embedded_postgres_restored')
+  await Promise.all([owner.stop(), guest.stop()])
+  t.equal(await serverPid(dataDir), undefined)
+})
+
 t.test('Two services that start after a third was killed get one server', async t => {
   const dataDir = await usedFolder(t)
   for (let round = 1; round <= 2; round++) {
