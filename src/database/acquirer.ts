@@ -9,7 +9,7 @@ import { type AcquireOneRow, acquireOneSql } from './statements/acquire-one.ts'
 import { endExpiredSql } from './statements/end-sessions.ts'
 import { type TakeOverRow, takeOverSql } from './statements/take-over.ts'
 import { touchHoldersSql } from './statements/touch.ts'
-import { DEADLOCK_DETECTED, hasSqlState, SERIALIZATION_FAILURE } from './trouble.ts'
+import { hasSqlState, SERIALIZATION_FAILURE } from './trouble.ts'
 
 /**
  * How often a request is sent before it is answered `contended`. With 32 clients on one resource 6 tries were
@@ -37,7 +37,7 @@ type State = AcquireBatchRow['state']
 
 export interface AcquireEvents {
   /** A request that has to be sent again, and why. */
-  retried(why: 'contended' | 'expired_holder' | 'partial_set' | 'deadlock'): void
+  retried(why: 'contended' | 'expired_holder' | 'partial_set'): void
 }
 
 /**
@@ -95,9 +95,8 @@ export class Acquirer {
       }
       return await this.#acquireBatch(batch)
     } catch (error) {
-      if (hasSqlState(error, SERIALIZATION_FAILURE)) this.#events.retried('partial_set')
-      else if (hasSqlState(error, DEADLOCK_DETECTED)) this.#events.retried('deadlock')
-      else throw error
+      if (!hasSqlState(error, SERIALIZATION_FAILURE)) throw error
+      this.#events.retried('partial_set')
       return batch.map(() => undefined)
     }
   }

@@ -1,6 +1,10 @@
 import { CompiledQuery, Kysely, PostgresDialect, type QueryResult } from 'kysely'
 import { Pool, type PoolCounts, type PoolSettings } from './pool.ts'
 import type { Tables } from './tables.ts'
+import { isDeadlock } from './trouble.ts'
+
+/** One is rare; as many in a row mean that something else is wrong. */
+const MAX_DEADLOCKS = 5
 
 /** A schema's name as it may stand in SQL without quotes. */
 export const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,62}$/
@@ -24,10 +28,19 @@ export class Database {
     )
   }
 
-  /** Runs one statement, written in SQL, on its own: it commits before this resolves. */
+  /**
+   * Runs one statement, written in SQL, on its own: it commits before this resolves. A deadlock undid the whole
+   * of it, so it is sent again; our own statements cannot meet one, but those that a DBA types can bring it about.
+   */
   async run<Row>(text: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
-    const result = await this.kysely.executeQuery(CompiledQuery.raw(text, [...parameters]))
-    return (result as QueryResult<Row>).rows
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const result = await this.kysely.executeQuery(CompiledQuery.raw(text, [...parameters]))
+        return (result as QueryResult<Row>).rows
+      } catch (error) {
+        if (!isDeadlock(error) || tries === MAX_DEADLOCKS) throw error
+      }
+    }
   }
 
   get connections(): PoolCounts {

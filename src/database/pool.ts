@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
@@ -126,12 +127,16 @@ export class Pool implements PostgresPool {
     }
   }
 
+  /**
+   * Named by what it says, so that a name can never mean another statement: behind a pooler that nobody told us
+   * of, two processes that numbered theirs could each execute the other's.
+   */
   #nameOf(text: string): string | undefined {
     if (this.#settings.transactionPooler) return undefined
     const known = this.#names.get(text)
     if (known !== undefined) return known
     if (this.#names.size >= MAX_NAMED_STATEMENTS) return undefined
-    const name = `leasehold_${this.#names.size + 1}`
+    const name = `leasehold_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
     this.#names.set(text, name)
     return name
   }

@@ -3,13 +3,17 @@ import { DatabaseTrouble } from '../locks/errors.ts'
 
 /** PostgreSQL's code for a transaction that would have to be repeated (SQLSTATE, appendix A of its manual). */
 export const SERIALIZATION_FAILURE = '40001'
-export const DEADLOCK_DETECTED = '40P01'
 
 /** A statement prepared earlier no longer fits: after a migration, or behind a pooler. Nothing was executed. */
 const STALE_STATEMENT = new Set(['0A000', '26000'])
 
 export function isStaleStatement(error: unknown): boolean {
   return error instanceof pg.DatabaseError && STALE_STATEMENT.has(error.code ?? '')
+}
+
+export function isDeadlock(error: unknown): boolean {
+  const cause = error instanceof DatabaseTrouble ? error.cause : undefined
+  return cause instanceof pg.DatabaseError && cause.code === '40P01'
 }
 
 /** An error of the server that left the connection in order; with `states`, one of these. */
@@ -25,8 +29,8 @@ export function hasSqlState(error: unknown, ...states: readonly string[]): boole
  */
 const FATAL = /^(08|57P|25P0[345]|58|XX|$)/
 
-/** The server is reached but refuses to start work: nothing of the statement happened. */
-const REFUSED = /^(53|25006|28|3D000)/
+/** The server is reached but refuses to work: nothing of the statement happened. */
+const REFUSED = /^(53|25006|28|3D000|40P01)/
 
 /** A table, column, function or schema is missing: the database is older than this code. */
 const OLD_SCHEMA = new Set(['42P01', '42703', '42883', '3F000'])

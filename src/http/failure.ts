@@ -62,7 +62,7 @@ export function failureOf(error: unknown): Failure {
       status: ERROR_ANSWERS[error.code].status,
       detail:
         error.outcome === 'unknown'
-          ? `${error.message}; whether the change happened is not known, and the same request with the same session id is safe`
+          ? `${error.message}; whether the change happened is not known: an acquire, touch or release that names the same session or lock can be sent again`
           : `${error.message}; nothing was changed, and the same request can be sent again`,
       fields: [],
       retryAfterSeconds: TROUBLE_RETRY_SECONDS,

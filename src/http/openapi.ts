@@ -35,7 +35,7 @@ const problemJson = z
       .meta({ description: 'With `lock_conflict`: every lock that is in the way' }),
     outcome: z.enum(['unchanged', 'unknown']).optional().meta({
       description:
-        'With trouble of the database: `unknown` says that the change may have happened. The same request with the same session id is safe',
+        'With trouble of the database: `unknown` says that the change may have happened. An acquire, touch or release that names the same session or lock can be sent again',
     }),
   })
   .meta({ id: 'Problem', description: 'A problem document of RFC 9457' })

@@ -235,3 +235,26 @@ t.test('a service that dies while its acquire waits leaves no grant behind', asy
   await blocker.query('commit')
   t.match(await stores.sql('select resource_id from locks'), [{ resource_id: 'a' }])
 })
+
+t.test("a deadlock that a DBA's statement brings about reaches no client", async t => {
+  const stores = await openStores(t)
+  const lock = await grantedOne(stores, 'a', { session: named() })
+  const dba = await connectedTo(t, stores.url)
+  await dba.query('begin')
+  await dba.query('select from leasehold.locks where id = $1 for update', [lock.id])
+  // has the row of the session and waits for that of the lock; the DBA is about to do it the other way round
+  const releasing = stores.locks.release({ namespace: 'tests', lockId: lock.id, holder: 'alice' })
+  await untilWaiting(stores, 1)
+  const deleted = await dba.query('delete from leasehold.locks where id = $1', [lock.id]).then(
+    () => true,
+    () => false,
+  )
+  await dba.query(deleted ? 'commit' : 'rollback')
+  const released = await releasing
+  t.equal(released === undefined, deleted, 'whoever was undone, one of the two released it')
+  t.same(await stores.sql('select id from locks'), [])
+  await untilTrue(
+    stores,
+    'select deadlocks > 0 as yes from pg_stat_database where datname = current_database()',
+  )
+})

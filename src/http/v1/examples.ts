@@ -67,7 +67,7 @@ export const PROBLEM_EXAMPLES: Partial<Record<ErrorCode, readonly [string, Recor
     { outcome: 'unchanged' },
   ],
   database_timeout: [
-    'the database did not answer in time; whether the change happened is not known, and the same request with the same session id is safe',
+    'the database did not answer in time; whether the change happened is not known: an acquire, touch or release that names the same session or lock can be sent again',
     { outcome: 'unknown' },
   ],
 }
