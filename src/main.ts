@@ -1,6 +1,7 @@
 import { type Config, ConfigError, configOfProcess } from './config.ts'
 import { createLogger } from './logging.ts'
-import { Service, StartError } from './service.ts'
+import { Service } from './service.ts'
+import { StartError } from './start-problems.ts'
 import { welcomeText } from './welcome.ts'
 
 /**

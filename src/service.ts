@@ -1,36 +1,16 @@
-import { createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
-import { ApiKeyRepository } from './database/api-key-repository.ts'
-import { Database } from './database/database.ts'
-import { LockRepository } from './database/lock-repository.ts'
 import { migrateUp } from './database/migrations/migrate.ts'
-import { databaseProblem, Readiness } from './database/readiness.ts'
-import { SessionRepository } from './database/session-repository.ts'
-import { createApp } from './http/app.ts'
-import { Metrics } from './http/metrics.ts'
-import { HttpServer } from './http/server.ts'
-import { KeyService } from './locks/key-service.ts'
-import { LockService } from './locks/lock-service.ts'
-import { SessionService } from './locks/session-service.ts'
-import { Sweeper } from './locks/sweeper.ts'
-import { type DatabaseServer, findDatabaseServer, poolSettings } from './service-database.ts'
-import { observe, ServiceMetrics } from './service-metrics.ts'
-
-/** Everything that keeps the service from starting, one problem a line. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'))
-  }
-}
+import { databaseProblem } from './database/readiness.ts'
+import { type DatabaseServer, findDatabaseServer } from './service-database.ts'
+import { listenProblem, messageOf, portProblems, StartError } from './start-problems.ts'
+import { type Parts, wire } from './wiring.ts'
 
 /** How often a service that is not ready looks again. */
 const RECHECK_MS = 1000
 
-/** The whole house, wired. */
+/** A running service, from start to stop. */
 export class Service {
   readonly url: string
   readonly databaseDescription: string
@@ -38,14 +18,23 @@ export class Service {
   readonly embeddedDataDir: string | undefined
   /** A key that was made up by this start; resolves once the database is ready for one, or the service stops. */
   readonly firstKey: Promise<string | undefined>
+  readonly #config: Config
   readonly #parts: Parts
+  readonly #server: DatabaseServer
+  readonly #log: Logger
+  readonly #stop = new AbortController()
+  #stopped: Promise<void> | undefined
 
-  private constructor(parts: Parts, url: string, server: DatabaseServer, config: Config) {
+  private constructor(config: Config, parts: Parts, server: DatabaseServer, url: string, log: Logger) {
+    this.#config = config
     this.#parts = parts
+    this.#server = server
+    this.#log = log
     this.url = url
     this.databaseDescription = server.description
     this.embeddedDataDir = server.embedded === undefined ? undefined : config.DATA_DIR
-    this.firstKey = parts.firstKey()
+    parts.sweeper.start()
+    this.firstKey = this.#makeFirstKey()
   }
 
   /** Resolves when the service listens, and rejects with a StartError that names every problem. */
@@ -56,22 +45,21 @@ export class Service {
     } catch (error) {
       throw new StartError([messageOf(error), ...(await portProblems(config))])
     }
-    const parts = new Parts(config, server, log)
+    const parts = wire(config, server.url, log)
     try {
-      await parts.prepareDatabase()
-      const url = await parts.listen()
+      await prepareDatabase(config, parts, server, log)
+      const url = await listen(config, parts)
       log.info({ url }, 'listening')
-      return new Service(parts, url, server, config)
+      return new Service(config, parts, server, url, log)
     } catch (error) {
-      await parts.stop(0)
-      await server.release()
+      await letGo(parts, server)
       if (error instanceof StartError) throw error
       throw new StartError([messageOf(error)])
     }
   }
 
   get isStopping(): boolean {
-    return this.#parts.isStopping
+    return this.#stop.signal.aborted
   }
 
   /**
@@ -79,102 +67,24 @@ export class Service {
    * their sessions, not to this process.
    */
   stop(): Promise<void> {
-    return this.#parts.stop(this.#parts.config.DRAIN_TIMEOUT_MS)
-  }
-}
-
-/** What a running service consists of. */
-class Parts {
-  readonly config: Config
-  readonly #server: DatabaseServer
-  readonly #log: Logger
-  readonly #database: Database
-  readonly #readiness: Readiness
-  readonly #keys: KeyService
-  readonly #sweeper: Sweeper
-  readonly #http: HttpServer
-  readonly #stop = new AbortController()
-  #stopped: Promise<void> | undefined
-
-  constructor(config: Config, server: DatabaseServer, log: Logger) {
-    this.config = config
-    this.#server = server
-    this.#log = log
-    this.#database = new Database(
-      poolSettings(config, server.url, error =>
-        log.warn({ err: error }, 'an idle database connection broke'),
-      ),
-      config.DATABASE_SCHEMA,
-    )
-    this.#readiness = new Readiness(this.#database, config.ALLOW_UNSAFE_DATABASE)
-    const metrics = new Metrics()
-    const serviceMetrics = new ServiceMetrics(metrics)
-    const locks = new LockRepository(this.#database, { retried: why => serviceMetrics.retried(why) })
-    const sessions = new SessionRepository(this.#database, config.TOMBSTONE_SECONDS)
-    observe(metrics, this.#database, locks, sessions)
-    this.#keys = new KeyService(new ApiKeyRepository(this.#database), config.KEY_CACHE_SECONDS)
-    this.#sweeper = new Sweeper(sessions, config.SWEEP_INTERVAL_MS, {
-      swept: (count, durationSeconds) => {
-        serviceMetrics.swept(count, durationSeconds)
-        if (count.sessions > 0) log.info(count, 'swept expired sessions')
-      },
-      failed: error => {
-        serviceMetrics.sweepFailed()
-        log.warn({ err: error }, 'a sweep failed; the next one goes on')
-      },
-    })
-    const app = createApp({
-      locks: new LockService(locks, event => log.warn(event, event.event)),
-      sessions: new SessionService(sessions),
-      keys: this.#keys,
-      readiness: () => this.#readiness.problems(),
-      metrics,
-      log,
-      publicMetrics: config.PUBLIC_METRICS,
-      isDraining: () => this.#http.isDraining,
-    })
-    this.#http = new HttpServer(app.callback())
+    this.#stopped ??= this.#stopInOrder()
+    return this.#stopped
   }
 
-  /** A database that can be reached, and, where it is our own, one with the newest schema. */
-  async prepareDatabase(): Promise<void> {
-    const { config } = this
-    try {
-      if (this.#server.embedded !== undefined) {
-        await migrateUp({
-          url: this.#server.url,
-          schema: config.DATABASE_SCHEMA,
-          log: line => this.#log.info(line),
-        })
-      }
-      await this.#database.run('select 1', [])
-    } catch (error) {
-      // without a cause it is our own verdict on the server's settings: not ready, but no reason to give up
-      if (error instanceof Error && error.cause === undefined && this.#server.embedded === undefined) return
-      const where = this.#server.embedded === undefined ? 'DATABASE_URL: ' : ''
-      throw new StartError([`${where}${databaseProblem(error)}`, ...(await portProblems(config))])
-    }
-  }
-
-  async listen(): Promise<string> {
-    const { HOST, PORT } = this.config
-    try {
-      const { host, port } = await this.#http.listen({ host: HOST, port: PORT })
-      this.#sweeper.start()
-      return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-    } catch (error) {
-      throw new StartError([listenProblem(error, HOST, PORT)])
-    }
+  async #stopInOrder(): Promise<void> {
+    this.#stop.abort()
+    await this.#parts.http.drain(this.#config.DRAIN_TIMEOUT_MS)
+    await letGo(this.#parts, this.#server)
   }
 
   /** Waits until the schema is there, since a migration may still be on its way, then makes sure of a key. */
-  async firstKey(): Promise<string | undefined> {
+  async #makeFirstKey(): Promise<string | undefined> {
     let said = ''
     while (!this.isStopping) {
-      const problems = await this.#readiness.problems()
+      const problems = await this.#parts.readiness.problems()
       if (problems.length === 0) {
         try {
-          return await this.#keys.ensureFirst(this.config.BOOTSTRAP_KEY)
+          return await this.#parts.keys.ensureFirst(this.#config.BOOTSTRAP_KEY)
         } catch (error) {
           this.#log.warn({ err: error }, 'the first key could not be made; trying again')
         }
@@ -186,52 +96,40 @@ class Parts {
     }
     return undefined
   }
-
-  get isStopping(): boolean {
-    return this.#stop.signal.aborted
-  }
-
-  stop(drainTimeoutMs: number): Promise<void> {
-    this.#stopped ??= this.#stopInOrder(drainTimeoutMs)
-    return this.#stopped
-  }
-
-  async #stopInOrder(drainTimeoutMs: number): Promise<void> {
-    this.#stop.abort()
-    await this.#http.drain(drainTimeoutMs)
-    await this.#sweeper.stop()
-    await this.#database.close()
-    await this.#server.release()
-  }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-function listenProblem(error: unknown, host: string, port: number): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE') {
-    return `PORT: ${port} on ${host} is in use by another program; stop it or set PORT to another number`
-  }
-  if (code === 'EACCES') return `PORT: no permission to listen on ${port}; choose one above 1023`
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return `HOST: ${host} is not an address of this machine`
-  return `cannot listen on ${host}:${port}: ${messageOf(error)}`
-}
-
-/** Asked when something else is wrong already, so that one message names everything. */
-async function portProblems({ HOST, PORT }: Config): Promise<readonly string[]> {
-  const probe = createServer()
+/** Sees to a database that can be reached, and, where it is our own, to the newest schema. */
+async function prepareDatabase(
+  config: Config,
+  parts: Parts,
+  server: DatabaseServer,
+  log: Logger,
+): Promise<void> {
   try {
-    await new Promise<void>((resolve, reject) => {
-      probe.once('error', reject)
-      probe.listen({ host: HOST, port: PORT }, resolve)
-    })
-    return []
+    if (server.embedded !== undefined) {
+      await migrateUp({ url: server.url, schema: config.DATABASE_SCHEMA, log: line => log.info(line) })
+    }
+    await parts.background.run('select 1', [])
   } catch (error) {
-    return [listenProblem(error, HOST, PORT)]
-  } finally {
-    if (probe.listening) await new Promise(resolve => probe.close(resolve))
+    // without a cause it is our own verdict on the server's settings: not ready, but no reason to give up
+    if (error instanceof Error && error.cause === undefined && server.embedded === undefined) return
+    const where = server.embedded === undefined ? 'DATABASE_URL: ' : ''
+    throw new StartError([`${where}${databaseProblem(error)}`, ...(await portProblems(config))])
   }
+}
+
+async function listen({ HOST, PORT }: Config, { http }: Parts): Promise<string> {
+  try {
+    const { host, port } = await http.listen({ host: HOST, port: PORT })
+    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  } catch (error) {
+    throw new StartError([listenProblem(error, HOST, PORT)])
+  }
+}
+
+/** The embedded PostgreSQL goes last: everything else may still need it. */
+async function letGo({ database, background, sweeper }: Parts, server: DatabaseServer): Promise<void> {
+  await sweeper.stop()
+  await Promise.all([database.close(), background.close()])
+  await server.release()
 }

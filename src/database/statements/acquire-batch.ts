@@ -67,7 +67,8 @@ clock as materialized (
 ),
 touched as (
   update ${schema}.sessions s
-  set last_touch = clock.t, expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
+  set last_touch = greatest(s.last_touch, clock.t),
+    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
   from present join wanted_session w using (id), clock
   where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
     and present.user_name = w.user_name

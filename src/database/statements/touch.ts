@@ -1,7 +1,8 @@
 /**
  * The sign of life, in the one shape that cannot revive a dead session: lock the session's row, read the clock
  * after that wait, then judge and write. A clock read before the wait would let a session through that expired
- * during it. `greatest` keeps a touch from ever shortening a lease.
+ * during it. `greatest` keeps a touch from ever shortening a
+ * lease, and the last touch from going back where the server's clock does.
  *
  * `which` selects the session's id and `user` is compared with its user.
  */
@@ -17,7 +18,8 @@ clock as materialized (
 ),
 touched as (
   update ${schema}.sessions s
-  set last_touch = clock.t, expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
+  set last_touch = greatest(s.last_touch, clock.t),
+    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
   from present, clock
   where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
     and present.user_name = ${user}
@@ -71,7 +73,8 @@ clock as materialized (
   select clock_timestamp() as t from (select count(*) from present) after_the_wait
 )
 update ${schema}.sessions s
-set last_touch = clock.t, expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
+set last_touch = greatest(s.last_touch, clock.t),
+    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
 from present, clock
 where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
 returning s.id`

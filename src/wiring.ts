@@ -1,0 +1,69 @@
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import { ApiKeyRepository } from './database/api-key-repository.ts'
+import { Database } from './database/database.ts'
+import { LockRepository } from './database/lock-repository.ts'
+import { Readiness } from './database/readiness.ts'
+import { SessionRepository } from './database/session-repository.ts'
+import { createApp } from './http/app.ts'
+import { Metrics } from './http/metrics.ts'
+import { HttpServer } from './http/server.ts'
+import { KeyService } from './locks/key-service.ts'
+import { LockService } from './locks/lock-service.ts'
+import { SessionService } from './locks/session-service.ts'
+import { Sweeper } from './locks/sweeper.ts'
+import { poolSettings } from './service-database.ts'
+import { observe, ServiceMetrics } from './service-metrics.ts'
+
+/** One for the sweeper, one for whoever asks how things are. */
+const BACKGROUND_CONNECTIONS = 2
+
+/** What a service consists of; nothing of it runs yet. */
+export interface Parts {
+  /** Requests have this pool to themselves. */
+  readonly database: Database
+  /** For probes, the sweeper and gauges: however busy the requests are, these still get through. */
+  readonly background: Database
+  readonly readiness: Readiness
+  readonly keys: KeyService
+  readonly sweeper: Sweeper
+  readonly http: HttpServer
+}
+
+/** Puts the house together. The one place where its parts are made. */
+export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
+  const settings = poolSettings(config, databaseUrl, error =>
+    log.warn({ err: error }, 'an idle database connection broke'),
+  )
+  const database = new Database(settings, config.DATABASE_SCHEMA)
+  const background = new Database({ ...settings, max: BACKGROUND_CONNECTIONS }, config.DATABASE_SCHEMA)
+  const metrics = new Metrics()
+  const serviceMetrics = new ServiceMetrics(metrics)
+  const events = { retried: (why: string) => serviceMetrics.retried(why) }
+  const backgroundSessions = new SessionRepository(background, config.TOMBSTONE_SECONDS)
+  observe(metrics, database, new LockRepository(background, events), backgroundSessions)
+  const readiness = new Readiness(background, config.ALLOW_UNSAFE_DATABASE)
+  const keys = new KeyService(new ApiKeyRepository(database), config.KEY_CACHE_SECONDS)
+  const sweeper = new Sweeper(backgroundSessions, config.SWEEP_INTERVAL_MS, {
+    swept(count, durationSeconds) {
+      serviceMetrics.swept(count, durationSeconds)
+      if (count.sessions > 0) log.info(count, 'swept expired sessions')
+    },
+    failed(error) {
+      serviceMetrics.sweepFailed()
+      log.warn({ err: error }, 'a sweep failed; the next one goes on')
+    },
+  })
+  const app = createApp({
+    locks: new LockService(new LockRepository(database, events), event => log.warn(event, event.event)),
+    sessions: new SessionService(new SessionRepository(database, config.TOMBSTONE_SECONDS)),
+    keys,
+    readiness: () => readiness.problems(),
+    metrics,
+    log,
+    publicMetrics: config.PUBLIC_METRICS,
+    isDraining: () => http.isDraining,
+  })
+  const http = new HttpServer(app.callback())
+  return { database, background, readiness, keys, sweeper, http }
+}
