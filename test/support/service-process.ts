@@ -68,6 +68,10 @@ export function spawnService(environment: Readonly<Record<string, string>>): Omi
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  // a test that runs out of time ends without its teardowns, and must not leave a service behind
+  const killIt = () => child.kill('SIGKILL')
+  process.once('exit', killIt)
+  child.once('close', () => process.off('exit', killIt))
   const said = { out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     said.out += text
