@@ -11,6 +11,7 @@ export interface Welcome {
 /** What a person at the terminal wants to know, and three lines to try. */
 export function welcomeText({ url, database, embeddedDataDir, firstKey }: Welcome): string {
   const session = randomUUID()
+  const reachable = url.replace(/\/\/(0\.0\.0\.0|\[::\])/, '//127.0.0.1')
   const key = '-H "Authorization: Bearer $LEASEHOLD_KEY"'
   const psql = embeddedDataDir === undefined ? [] : [`  look inside   psql "$(cat ${embeddedDataDir}/url)"`]
   const keyLines =
@@ -28,16 +29,16 @@ export function welcomeText({ url, database, embeddedDataDir, firstKey }: Welcom
     `Leasehold listens on ${url}`,
     `  database      ${database}`,
     ...psql,
-    `  API           ${url}/docs`,
+    `  API           ${reachable}/docs`,
     '',
     ...keyLines,
     '',
     '  # take a lock',
-    `  curl -sX POST ${url}/v1/namespaces/demo/locks ${key} -H 'Content-Type: application/json' -d '{"resources":[{"type":"report","id":"42"}],"session":"${session}","ttl":60}'`,
+    `  curl -sX POST ${reachable}/v1/namespaces/demo/locks ${key} -H 'Content-Type: application/json' -d '{"resources":[{"type":"report","id":"42"}],"session":"${session}","ttl":60}'`,
     '  # who holds it?',
-    `  curl -s ${url}/v1/namespaces/demo/resources/report/42/lock ${key}`,
+    `  curl -s ${reachable}/v1/namespaces/demo/resources/report/42/lock ${key}`,
     '  # end the session: the lock is free again',
-    `  curl -siX DELETE ${url}/v1/sessions/${session} ${key}`,
+    `  curl -siX DELETE ${reachable}/v1/sessions/${session} ${key}`,
     '',
     '',
   ].join('\n')
