@@ -1,19 +1,13 @@
 // `npm test [paths…]`: gives the tests a PostgreSQL, runs them, and ends with the line `N passed, N failed`.
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { EmbeddedPostgres } from '../src/database/embedded/embedded-postgres.ts'
 import { describeFailure } from './support/describe-failure.ts'
 import { readTapResults } from './support/tap-results.ts'
 import { runTap } from './support/tap-run.ts'
 import { prepareTemplate } from './support/template.ts'
 import { compiledTests } from './support/test-files.ts'
-
-interface TestServer {
-  readonly url: string
-  stop(): Promise<void>
-}
+import { openTestServer } from './support/test-server.ts'
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)))
 const rawFile = join(root, 'build', 'test.tap')
@@ -36,7 +30,7 @@ async function main(paths: readonly string[]): Promise<number> {
 async function runTests(paths: readonly string[], troubles: string[]): Promise<void> {
   const files = await compiledTests(root, paths)
   if (files.length === 0) return
-  const server = await openServer()
+  const server = await openTestServer()
   try {
     interrupted.signal.throwIfAborted()
     await prepareTemplate(server.url)
@@ -46,23 +40,6 @@ async function runTests(paths: readonly string[], troubles: string[]): Promise<v
     else if (end.code !== 0) troubles.push(`tap ended with exit code ${end.code}`)
   } finally {
     await server.stop()
-  }
-}
-
-/** The server of TEST_DATABASE_URL, or an embedded one in a folder that goes with it. */
-async function openServer(): Promise<TestServer> {
-  const given = process.env.TEST_DATABASE_URL
-  if (given !== undefined && given !== '') return { url: given, stop: async () => {} }
-  const folder = await mkdtemp(join(tmpdir(), 'leasehold-test-'))
-  const remove = () => rm(folder, { recursive: true, force: true })
-  try {
-    // Under root the server runs as another user, who has to get in.
-    await chmod(folder, 0o755)
-    const server = await EmbeddedPostgres.start({ dataDir: folder, settings: { max_connections: '300' } })
-    return { url: server.url, stop: () => server.stop().finally(remove) }
-  } catch (error) {
-    await remove()
-    throw error
   }
 }
 
