@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 
-const FILE_TIMEOUT_SECONDS = 300
+const FILE_TIMEOUT_SECONDS = 900
 const KILL_AFTER_MS = 15_000
 /** tap ends without its test files when it is told to, so they are told with it, as one process group. */
 const OWN_GROUP = process.platform !== 'win32'
