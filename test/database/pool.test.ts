@@ -79,6 +79,21 @@ t.test('statements are prepared once a connection, and survive a change of their
   t.same(await database.run('select * from leasehold.thing where a > $1', [0]), [{ a: 1, b: 2 }])
 })
 
+t.test('a statement has the same name in every process, and no other has it', async t => {
+  const url = await freshDatabase(t)
+  const names = async (...texts: string[]) => {
+    const database = open(t, url, { max: 1 })
+    for (const text of texts) await database.run(text, [])
+    return database.run<{ name: string }>(
+      `select name from pg_prepared_statements where statement like 'select _' order by statement`,
+      [],
+    )
+  }
+  const first = await names('select 1', 'select 2')
+  t.equal(new Set(first.map(({ name }) => name)).size, 2)
+  t.same(await names('select 2', 'select 1'), first, 'whatever was prepared before')
+})
+
 t.test('a connection that dies in use is trouble of unknown outcome, and the next one works', async t => {
   const stores = await openStores(t)
   const session = named()

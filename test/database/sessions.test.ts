@@ -108,6 +108,25 @@ t.test('a touch never shortens a lease and never revives one', async t => {
   t.equal(await stores.sessions.end(lock.sessionId, 'alice'), false)
 })
 
+t.test("a server's clock that is set back shortens no lease and moves no touch back", async t => {
+  const stores = await openStores(t)
+  const session = named()
+  const lock = await grantedOne(stores, 'a', { session })
+  // as if the clock had been an hour ahead until now
+  const [ahead] = await stores.sql<{ last_touch: Date; expires_at: Date }>(
+    `update sessions set started = started + interval '1 hour', last_touch = last_touch + interval '1 hour',
+       expires_at = expires_at + interval '1 hour' returning last_touch, expires_at`,
+  )
+  const touched = await stores.locks.touch({ namespace: 'tests', lockId: lock.id, holder: 'alice' })
+  t.same([touched?.sessionLastTouch, touched?.expiresAt], [ahead?.last_touch, ahead?.expires_at])
+  t.match(await stores.sessions.touch(session.id, 'alice'), {
+    kind: 'live',
+    session: { lastTouch: ahead?.last_touch },
+  })
+  t.equal((await acquire(stores, 'a', { session })).kind, 'granted')
+  t.equal((await acquire(stores, 'a', { reentry: 'user' })).kind, 'granted')
+})
+
 t.test('a release names one grant: a late one ends nothing newer', async t => {
   const stores = await openStores(t)
   const first = await grantedOne(stores, 'a')
