@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { AcquireOutcome } from '../../src/locks/acquire.ts'
 import { acquire, expire, faults, grantedOne, named, openStores, type Stores } from '../support/database.ts'
 import { randomFrom, SEED } from '../support/random.ts'
 import { connectedTo } from '../support/scratch-database.ts'
@@ -7,8 +8,8 @@ import { untilTrue, untilWaiting } from '../support/waiting.ts'
 const RACES = 1200
 const LANES = 6
 
-/** From well before the expiry to well after it, in ms: about what the two statements take. */
-const SPREAD_MS = { min: -1, max: 6 } as const
+/** The lease that is left when both start: at most about twice what the two take. */
+const LONGEST_LEFT_MS = 12
 
 t.test('of a touch and an acquire at the moment of expiry at most one wins', async t => {
   const stores = await openStores(t, { max: 2 * LANES })
@@ -20,25 +21,29 @@ t.test('of a touch and an acquire at the moment of expiry at most one wins', asy
     while (left > 0) {
       left -= 1
       const lock = await grantedOne(stores, resource, { holder: 'alice', session: named() })
-      // the holder's row is held while both start, and let go with an expiry that is about to come or has just come
-      await blocker.query('begin')
-      await blocker.query(
-        `update leasehold.sessions
-         set expires_at = clock_timestamp() + $2 * interval '1 ms', last_touch = started where id = $1`,
-        [lock.sessionId, SPREAD_MS.min + random() * (SPREAD_MS.max - SPREAD_MS.min)],
+      await stores.sql(
+        `update sessions set expires_at = clock_timestamp() + $2 * interval '1 ms' where id = $1`,
+        [lock.sessionId, random() * LONGEST_LEFT_MS],
       )
-      const touching = stores.locks.touch({ namespace: 'tests', lockId: lock.id, holder: 'alice' })
-      const first = random() < 0.5
-      if (first) await stores.sql('select 1')
-      const taking = acquire(stores, resource, { holder: 'bob' })
-      if (!first) await stores.sql('select 1')
+      // the holder's row is held while both start, so that they go on at the same instant
+      await blocker.query('begin')
+      await blocker.query('select from leasehold.sessions where id = $1 for update', [lock.sessionId])
+      const touch = () => stores.locks.touch({ namespace: 'tests', lockId: lock.id, holder: 'alice' })
+      const take = () => acquire(stores, resource, { holder: 'bob' })
+      const touchFirst = random() < 0.5
+      const first = touchFirst ? touch() : take()
+      const second = touchFirst ? take() : touch()
       await blocker.query('commit')
-      const [touched, taken] = await Promise.all([touching, taking])
+      const [touched, taken] = (await Promise.all(touchFirst ? [first, second] : [second, first])) as [
+        Awaited<ReturnType<typeof touch>>,
+        AcquireOutcome,
+      ]
       const kept = touched !== undefined
       const lost = taken.kind === 'granted'
       counts[kept ? (lost ? 'both' : 'touched') : lost ? 'taken' : 'neither'] += 1
       if (kept)
         t.equal((await stores.locks.find(lock.resource))?.id, lock.id, 'a touched lock is still there')
+      else if (!lost) t.equal((await take()).kind, 'granted', 'what is too late to touch is free at once')
       await stores.sql('delete from locks where resource_id = $1', [resource])
     }
   }
