@@ -75,7 +75,8 @@ export function configOfProcess(): Config {
   try {
     process.loadEnvFile()
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    if (!(error instanceof Error && 'code' in error)) throw error
+    if (error.code !== 'ENOENT') throw new ConfigError(`the file .env cannot be read: ${error.message}`)
   }
   return readConfig(process.env)
 }

@@ -1,10 +1,13 @@
-import { readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import t from 'tap'
 import { ConfigError, readConfig } from '../src/config.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../.env.example', import.meta.url))
+const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
 
 /** What a bad environment is answered with. */
 function complaint(variables: Readonly<Record<string, string>>): string {
@@ -95,4 +98,32 @@ for (const [name, bad, good] of [
 
 t.test('Settings cannot be changed once they are read', async t => {
   t.ok(Object.isFrozen(readConfig({})))
+})
+
+/** What the service says that is started in a folder with this `.env`, which it has to refuse. */
+async function refusalIn(folder: string, environment: Readonly<Record<string, string>>): Promise<string> {
+  const env = { PATH: process.env.PATH, ...environment }
+  return await new Promise((resolve, reject) => {
+    const child = execFile(process.execPath, [MAIN], { cwd: folder, env }, (_error, _stdout, stderr) =>
+      child.exitCode === 1 ? resolve(stderr) : reject(new Error(`exit code ${child.exitCode}: ${stderr}`)),
+    )
+  })
+}
+
+t.test('A file .env fills in what the environment does not say', async t => {
+  const folder = t.testdir()
+  await writeFile(join(folder, '.env'), 'PORT=http\nLOG_LEVEL=loud\n# KEY_CACHE_SECONDS=ten\n')
+  const said = await refusalIn(folder, { LOG_LEVEL: 'info' })
+  t.match(said, '  PORT: has to be a whole number')
+  t.notMatch(said, 'LOG_LEVEL')
+  t.notMatch(said, 'KEY_CACHE_SECONDS')
+})
+
+t.test('A file .env that cannot be read is named', async t => {
+  const folder = t.testdir()
+  await mkdir(join(folder, '.env'))
+  t.match(
+    await refusalIn(folder, {}),
+    /^Leasehold cannot start:\n {2}the file \.env cannot be read: .+\n$/,
+  )
 })
