@@ -122,8 +122,5 @@ t.test('A file .env fills in what the environment does not say', async t => {
 t.test('A file .env that cannot be read is named', async t => {
   const folder = t.testdir()
   await mkdir(join(folder, '.env'))
-  t.match(
-    await refusalIn(folder, {}),
-    /^Leasehold cannot start:\n {2}the file \.env cannot be read: .+\n$/,
-  )
+  t.match(await refusalIn(folder, {}), /^Leasehold cannot start:\n {2}the file \.env cannot be read: .+\n$/)
 })
