@@ -1,5 +1,14 @@
 import t from 'tap'
-import { acquire, faults, granted, grantedOne, named, openStores, type Stores } from '../support/database.ts'
+import {
+  acquire,
+  expire,
+  faults,
+  granted,
+  grantedOne,
+  named,
+  openStores,
+  type Stores,
+} from '../support/database.ts'
 import { connectedTo } from '../support/scratch-database.ts'
 import { untilWaiting } from '../support/waiting.ts'
 
@@ -149,3 +158,36 @@ t.test('of many at once under one session id that repeat one acquire all get the
   t.equal(new Set(locks.map(lock => lock.id)).size, 1)
   t.equal(new Set(locks.map(lock => lock.fencingToken)).size, 1)
 })
+
+for (const [how, options] of [
+  ['an acquire', {}],
+  ['a takeover', { takeover: { reason: 'test' } }],
+] as const) {
+  t.test(
+    `${how} that waited while its expired session went away is not told of the locks it had`,
+    async t => {
+      const stores = await openStores(t)
+      const lock = await grantedOne(stores, 'a')
+      await expire(stores)
+      const session = named(lock.sessionId)
+      const [, outcome] = await queueBehind(t, stores, lock.sessionId, [
+        () =>
+          stores.sql('delete from sessions where id = $1 and expires_at <= clock_timestamp()', [
+            lock.sessionId,
+          ]),
+        () => acquire(stores, 'a', { session, ...options }),
+      ])
+      t.match(outcome, {
+        kind: 'granted',
+        grants: [{ existing: false, lock: { sessionId: lock.sessionId } }],
+      })
+      t.not(
+        outcome.kind === 'granted' && outcome.grants[0]?.lock.id,
+        lock.id,
+        'a new grant, not the dead one',
+      )
+      t.equal((await acquire(stores, 'a', { holder: 'bob' })).kind, 'conflict', 'what was answered is so')
+      t.same(await faults(stores), [])
+    },
+  )
+}

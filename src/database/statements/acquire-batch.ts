@@ -4,8 +4,8 @@ import type { LockRow } from '../lock-row.ts'
  * What the statement says of one wanted resource. The columns of LockRow are null where nobody's lock is
  * concerned.
  *
- * `refused`: free itself, but not taken, since its set was not, or since the claim failed. `contended`: free in
- * this snapshot, yet the insert met a row that the snapshot did not show.
+ * `refused`: free itself, but not taken, since its set was not, or since the claim failed. `contended`: the
+ * snapshot is out of date, since the insert met a row that it does not show, or the own session has gone meanwhile.
  */
 export interface AcquireBatchRow extends LockRow {
   readonly request: number
@@ -32,8 +32,10 @@ export interface AcquireBatchRow extends LockRow {
  *    answer too waits for the standby.
  * 4. A set goes on (`free`) only if each resource is claimed or held already by the session, and none is held by
  *    somebody else. The claim must come true or null must not: an unknown would let an unclaimed insert through.
- * 5. Sessions are written after the grants, and only for grants.
- * 6. `partial` finds a set of which some inserts met rows that the snapshot did not show, and a session that
+ * 5. A lock of the own session counts as held only if that session was touched here. It may have gone, and its
+ *    locks with it, while this statement waited for its row; the snapshot still shows them.
+ * 6. Sessions are written after the grants, and only for grants.
+ * 7. `partial` finds a set of which some inserts met rows that the snapshot did not show, and a session that
  *    somebody else made meanwhile: the error undoes the whole statement, and it is sent again.
  *
  * $1-$6 sessions: ids, users, clients, ttls in seconds, kinds (new, make, have), ends with last lock.
@@ -90,7 +92,7 @@ seen as materialized (
   select c.position, l.id, l.session_id, l.fencing_token, l.holder, l.reference, l.metadata, l.lock_time,
     s.client, s.last_touch, s.expires_at,
     l.session_id = c.session_id as own_session,
-    l.session_id = c.session_id
+    (l.session_id = c.session_id and c.session_id in (select id from touched))
       or (r.reentry_by_user and l.holder = w.user_name and l.session_id = any($15::uuid[])
         and s.ended_at is null and s.expires_at > now()) as own,
     s.ended_at is null and s.expires_at > now() as live
@@ -158,6 +160,7 @@ select w.request,
         else 'session_expired'
       end
     when seen.own then 'existing'
+    when seen.own_session then 'contended'
     when seen.live then 'conflict'
     when seen.id is not null then 'expired'
     when free.request is null then 'refused'

@@ -20,6 +20,7 @@ export interface TakeOverRow extends LockRow {
  * holds some while it waits can make others repeat but never deadlock. While they are held nobody else can
  * insert, so what is deleted here cannot come back before the insert. Rows of sessions are locked in the order
  * of their ids, the own one among them, and `for update`, as for an end: the old session may end with its lock.
+ * Where the own session went away during that wait, so did the locks that the snapshot still shows: contended.
  *
  * $1 session id, $2 user, $3 client, $4 ttl in seconds, $5 kind (new, make, have), $6 ends with last lock,
  * $7 reference, $8 metadata, $9-$11 namespaces, types, ids.
@@ -62,7 +63,9 @@ usable as materialized (
   where $5 <> 'have' and not exists (select from present where id = $1::uuid)
 ),
 ready as materialized (
-  select from usable where not exists (select from claimed where not got)
+  select from usable
+  where not exists (select from claimed where not got)
+    and (exists (select from touched) or not exists (select from old where own))
 ),
 removed as (
   delete from ${schema}.locks l
