@@ -20,20 +20,29 @@ export const FIRST_ADMIN = 'admin'
  */
 export class KeyService {
   readonly #store: ApiKeyStore
-  readonly #known: LRUCache<string, Principal>
+  readonly #known: LRUCache<string, Promise<Principal | undefined>>
 
   constructor(store: ApiKeyStore, cacheSeconds: number) {
     this.#store = store
-    this.#known = new LRUCache({
-      max: CACHED_KEYS,
-      ttl: Math.max(1, cacheSeconds * 1000),
-      fetchMethod: async hash => this.#find(Buffer.from(hash, 'base64')),
-    })
+    this.#known = new LRUCache({ max: CACHED_KEYS, ttl: Math.max(1, cacheSeconds * 1000) })
   }
 
   /** Undefined: no such key in force. */
   async authenticate(key: string): Promise<Principal | undefined> {
-    return this.#known.fetch(hashOf(key).toString('base64'))
+    const hash = hashOf(key)
+    const name = hash.toString('base64')
+    return this.#known.get(name) ?? this.#lookUp(name, hash)
+  }
+
+  /** One look-up for all who ask meanwhile. One that was overtaken by a revocation answers them and is forgotten. */
+  #lookUp(name: string, hash: Buffer): Promise<Principal | undefined> {
+    const lookup = this.#find(hash)
+    this.#known.set(name, lookup)
+    const forget = () => {
+      if (this.#known.peek(name) === lookup) this.#known.delete(name)
+    }
+    lookup.then(principal => principal === undefined && forget(), forget)
+    return lookup
   }
 
   async #find(hash: Buffer): Promise<Principal | undefined> {
