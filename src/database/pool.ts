@@ -112,6 +112,7 @@ export class Pool implements PostgresPool {
         set_config('lock_timeout', '${lockTimeoutMs}', false),
         set_config('idle_in_transaction_session_timeout', '2000', false),
         set_config('client_connection_check_interval', '500', false),
+        set_config('default_transaction_isolation', 'read committed', false),
         set_config('plan_cache_mode', 'force_generic_plan', false),
         set_config('jit', 'off', false)`)
     }

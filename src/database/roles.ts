@@ -22,6 +22,7 @@ const APP_SETTINGS = {
   plan_cache_mode: 'force_generic_plan',
   client_connection_check_interval: '500ms',
   synchronous_commit: 'on',
+  default_transaction_isolation: 'read committed',
 }
 
 /**

@@ -4,6 +4,7 @@ export interface ServerSettings {
   readonly full_page_writes: string
   readonly synchronous_commit: string
   readonly synchronous_standby_names: string
+  readonly transaction_isolation: string
   readonly in_recovery: boolean
 }
 
@@ -12,6 +13,7 @@ export const SERVER_SETTINGS_SQL = `select
   current_setting('full_page_writes') as full_page_writes,
   current_setting('synchronous_commit') as synchronous_commit,
   current_setting('synchronous_standby_names') as synchronous_standby_names,
+  current_setting('transaction_isolation') as transaction_isolation,
   pg_is_in_recovery() as in_recovery`
 
 /**
@@ -30,6 +32,11 @@ export function unsafeSettings(settings: ServerSettings): readonly string[] {
   }
   if (settings.synchronous_commit === 'local' && settings.synchronous_standby_names !== '') {
     problems.push('synchronous_commit is local: a failover to the standby loses granted locks')
+  }
+  if (settings.transaction_isolation !== 'read committed') {
+    problems.push(
+      `default_transaction_isolation is ${settings.transaction_isolation}: the end of a session leaves locks behind that were granted while it waited; it has to be read committed`,
+    )
   }
   return problems
 }

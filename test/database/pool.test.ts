@@ -5,6 +5,7 @@ import { DatabaseTrouble } from '../../src/locks/errors.ts'
 import { Client } from '../support/client.ts'
 import {
   acquire,
+  faults,
   freshDatabase,
   grantedOne,
   named,
@@ -273,3 +274,30 @@ t.test("a deadlock that a DBA's statement brings about reaches no client", async
     'select deadlocks > 0 as yes from pg_stat_database where datname = current_database()',
   )
 })
+
+t.test(
+  'a database whose default isolation hides what came during a wait is worked on as read committed',
+  async t => {
+    const url = await freshDatabase(t)
+    const name = new URL(url).pathname.slice(1)
+    await once(url, `alter database ${name} set default_transaction_isolation = 'repeatable read'`)
+    const stores = await openStores(t, { url })
+    const session = named(undefined, 30, false)
+    await grantedOne(stores, 'a', { session })
+    const blocker = await connectedTo(t, url)
+    await blocker.query('begin')
+    await blocker.query('select from leasehold.sessions where id = $1 for update', [session.id])
+    const taken = acquire(stores, 'b', { session })
+    await untilWaiting(stores, 1)
+    const ended = stores.sessions.end(session.id, 'alice')
+    await untilWaiting(stores, 2)
+    await blocker.query('commit')
+    t.equal((await taken).kind, 'granted')
+    t.equal(await ended, true)
+    t.same(await faults(stores), [])
+    const trouble = await troubleOf(
+      open(t, url, { allowUnsafe: false, transactionPooler: true }).run('select 1', []),
+    )
+    t.match(trouble.message, /default_transaction_isolation is repeatable read/)
+  },
+)

@@ -129,6 +129,7 @@ t.test('The service works within its time-outs and settings, whatever connects w
     plan_cache_mode: 'force_generic_plan',
     statement_timeout: '5000',
     synchronous_commit: 'on',
+    default_transaction_isolation: 'read committed',
   })
 })
 
