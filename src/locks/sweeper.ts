@@ -1,3 +1,4 @@
+import { DatabaseTrouble } from './errors.ts'
 import type { SessionStore, SweepCount } from './session-store.ts'
 
 /**
@@ -5,6 +6,12 @@ import type { SessionStore, SweepCount } from './session-store.ts'
  * milliseconds, and that a killed sweep loses little.
  */
 const BATCH_SIZE = 500
+
+/**
+ * Sessions with thousands of locks can make a batch longer than the statement time-out. A smaller one gets
+ * through; without it the same batch would fail for ever, and nothing behind it would be swept.
+ */
+const SMALLER = 4
 
 export interface SweeperEvents {
   swept(count: SweepCount, durationSeconds: number): void
@@ -18,16 +25,28 @@ export async function sweepAll(
   goOn: () => boolean = () => true,
 ): Promise<SweepCount> {
   let total: SweepCount = { sessions: 0, tombstones: 0 }
+  let limit = BATCH_SIZE
   while (goOn()) {
-    const batch = await store.sweep(BATCH_SIZE)
+    let batch: SweepCount
+    try {
+      batch = await store.sweep(limit)
+    } catch (error) {
+      if (limit === 1 || !isTooSlow(error)) throw error
+      limit = Math.ceil(limit / SMALLER)
+      continue
+    }
     total = {
       sessions: total.sessions + batch.sessions,
       tombstones: total.tombstones + batch.tombstones,
     }
     progress(total)
-    if (batch.sessions < BATCH_SIZE && batch.tombstones < BATCH_SIZE) break
+    if (batch.sessions < limit && batch.tombstones < limit) break
   }
   return total
+}
+
+function isTooSlow(error: unknown): boolean {
+  return error instanceof DatabaseTrouble && error.code === 'database_timeout'
 }
 
 /**
