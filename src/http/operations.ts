@@ -1,9 +1,10 @@
-import type { Registry } from 'prom-client'
 import { z } from 'zod'
+import { requireEveryNamespace } from '../locks/access.ts'
+import type { Principal } from '../locks/api-key.ts'
 import { Refusal } from '../locks/errors.ts'
 import { docsRoutes } from './docs.ts'
 import { presentProblem } from './problem.ts'
-import { type Route, route } from './route.ts'
+import { type PublicCall, type Route, route } from './route.ts'
 import type { RouteFamily } from './router.ts'
 
 /** How long a document may be believed that only a new release changes. */
@@ -73,15 +74,19 @@ function metricsRoute(isPublic: boolean): Route {
     operationId: 'getMetrics',
     tag: 'Operation',
     summary: 'Metrics',
-    description: 'For Prometheus. Any key will do; the operator can let scrapers in without one.',
+    description:
+      'For Prometheus. A key of any role, for every namespace; the operator can let scrapers in without one.',
     replies: { 200: { description: 'All metrics', type: 'text/plain', schema: z.string() } },
     refusals: [],
-    async handle({ services }: { services: { metrics: { registry: Registry } } }) {
+    async handle({ services, principal }: PublicCall & { readonly principal?: Principal }) {
+      if (principal !== undefined) requireEveryNamespace(principal)
       const { registry } = services.metrics
       return { status: 200, type: registry.contentType, body: await registry.metrics() }
     },
   } as const
-  return isPublic ? { ...definition, access: 'public' } : route({ ...definition, access: 'viewer' })
+  return isPublic
+    ? { ...definition, access: 'public' }
+    : route({ ...definition, access: 'viewer', refusals: ['forbidden'] })
 }
 
 function openApi(document: () => object): Route {

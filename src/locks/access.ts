@@ -21,13 +21,18 @@ export function requireNamespace(principal: Principal, namespace: string): void 
   }
 }
 
+/** Refuses a key of one namespace where the answer tells of all: even a number tells of others' locks. */
+export function requireEveryNamespace(principal: Principal): void {
+  if (principal.namespace !== EVERY_NAMESPACE) {
+    throw new Refusal('forbidden', `this call needs a key for every namespace (${EVERY_NAMESPACE})`)
+  }
+}
+
 /**
  * Refuses whoever does not administer the whole service. Keys vouch for user names, and sessions belong to
  * users across namespaces: an administrator of one namespace who could mint keys could be anybody everywhere.
  */
 export function requireServiceAdmin(principal: Principal): void {
   requireRole(principal, 'admin')
-  if (principal.namespace !== EVERY_NAMESPACE) {
-    throw new Refusal('forbidden', 'this call needs an admin key for every namespace (*)')
-  }
+  requireEveryNamespace(principal)
 }

@@ -2,15 +2,22 @@ import t from 'tap'
 import { Metrics } from '../../src/http/metrics.ts'
 import { LOCKS, startService, uniqueId } from './service.ts'
 
-t.test('the metrics need a key, of whatever role', async t => {
-  const service = await startService(t)
-  t.equal((await service.call('GET', '/metrics')).status, 401)
-  const { status, headers, text } = await service.call('GET', '/metrics', { key: service.keys.viewer })
-  t.equal(status, 200)
-  t.match(headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
-  t.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
-  t.match(text, /^process_resident_memory_bytes /m)
-})
+t.test(
+  'the metrics need a key of whatever role for every namespace, since they count the locks of all',
+  async t => {
+    const service = await startService(t)
+    t.equal((await service.call('GET', '/metrics')).status, 401)
+    const confined = await service.call('GET', '/metrics', { key: await service.keyOf('boss', 'admin') })
+    t.equal(confined.status, 403)
+    t.equal(confined.json.code, 'forbidden')
+    const key = await service.keyOf('prometheus', 'viewer', '*')
+    const { status, headers, text } = await service.call('GET', '/metrics', { key })
+    t.equal(status, 200)
+    t.match(headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
+    t.match(text, /^nodejs_eventloop_lag_p99_seconds /m)
+    t.match(text, /^process_resident_memory_bytes /m)
+  },
+)
 
 t.test('the operator can let scrapers in without a key', async t => {
   const service = await startService(t, { publicMetrics: true })
@@ -26,7 +33,7 @@ t.test('requests are counted by pattern and status, acquires by what they came t
   await service.call('POST', LOCKS, { key: bob, body: { resources: body.resources } })
   await service.call('GET', '/nope/1')
   await service.call('GET', '/nope/2')
-  const { text } = await service.call('GET', '/metrics', { key: alice })
+  const { text } = await service.call('GET', '/metrics', { key: service.keys.admin })
   const count = (method: string, route: string, status: number) =>
     `leasehold_http_request_duration_seconds_count{method="${method}",route="${route}",status="${status}"}`
   const locks = '/v1/namespaces/{namespace}/locks'
