@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
+import { DatabaseTrouble } from '../locks/errors.ts'
 import { MAX_RESOURCES_PER_ACQUIRE } from '../locks/resource.ts'
 import type { Database } from './database.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
@@ -74,7 +75,9 @@ export class Acquirer {
       if (attempt > 1) await delay(PAUSE_MS.min + Math.random() * (PAUSE_MS.max - PAUSE_MS.min))
       const again: Pending[] = []
       for (const batch of batchesOf(pending)) {
-        const verdicts = await this.#send(batch)
+        const verdicts = await this.#send(batch).catch(error => {
+          throw requests.length > 1 ? troubleOfMany(error) : error
+        })
         batch.forEach((one, position) => {
           const verdict = verdicts[position]
           if (verdict === undefined) again.push(one)
@@ -185,6 +188,12 @@ export class Acquirer {
     this.#events.retried(expired.length > 0 ? 'expired_holder' : 'contended')
     return undefined
   }
+}
+
+/** What changed nothing for one request comes when others of the same call may have been granted already. */
+function troubleOfMany(error: unknown): unknown {
+  if (!(error instanceof DatabaseTrouble) || error.outcome === 'unknown') return error
+  return new DatabaseTrouble(error.code, 'unknown', error.message, { cause: error.cause })
 }
 
 const SESSION_KIND = { implicit: 'new', named: 'make', existing: 'have' } as const

@@ -26,7 +26,10 @@ export interface LockFilter {
  * cannot: an answer is never made up from a failure.
  */
 export interface LockStore {
-  /** One outcome a request, in order. A refused request leaves nothing behind. */
+  /**
+   * One outcome a request, in order. A refused request leaves nothing behind. Trouble with one of several rejects
+   * the whole call with the outcome `unknown`, since the others may have been granted.
+   */
   acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]>
   /** The lock after its session was touched; undefined where the holder has no such live lock. */
   touch(name: LockName & { readonly holder: string }): Promise<Lock | undefined>

@@ -1,6 +1,15 @@
 import t, { type Test } from 'tap'
 import { migrateUp } from '../../src/database/migrations/migrate.ts'
-import { acquire, faults, freshDatabase, granted, named, openStores, request } from '../support/database.ts'
+import {
+  acquire,
+  expire,
+  faults,
+  freshDatabase,
+  granted,
+  named,
+  openStores,
+  request,
+} from '../support/database.ts'
 import { connectedTo } from '../support/scratch-database.ts'
 
 /** Claims a resource of the tests in a transaction that stays open. */
@@ -92,6 +101,20 @@ t.test(
     t.same(await faults(stores), [])
   },
 )
+
+t.test('trouble with one of many requests is not said to have changed nothing', async t => {
+  const stores = await openStores(t, { lockTimeoutMs: 50 })
+  await granted(stores, 'b')
+  await expire(stores)
+  const dba = await connectedTo(t, stores.url)
+  await dba.query('begin')
+  await dba.query('select from leasehold.locks for update')
+  const troubleWith = (...ids: string[]) =>
+    stores.locks.acquire(ids.map(id => request(id))).catch((error: unknown) => error)
+  t.match(await troubleWith('b'), { outcome: 'unchanged' })
+  t.match(await troubleWith('a', 'b'), { outcome: 'unknown' })
+  t.match(await stores.sql(`select id from locks where resource_id = 'a'`), [{}], 'granted all the same')
+})
 
 t.test('claims of two schemas in one database do not meet', async t => {
   const url = await freshDatabase(t)
