@@ -73,7 +73,7 @@ export class LockService {
       },
     ])
     if (outcome === undefined) throw new Error('the store answered no outcome for a request')
-    if (takeover !== null && outcome.kind === 'granted') {
+    if (takeover !== null && outcome.kind === 'granted' && outcome.takenFrom.length > 0) {
       const taken = outcome.grants.filter(grant => !grant.existing)
       this.#audit({
         event: 'lock_taken_over',

@@ -175,6 +175,13 @@ t.test('an administrator takes over, with a reason, and it is on record', async 
   t.equal(lock.holder, 'root')
   t.ok(lock.fencing_token > before.locks[0].fencing_token)
   t.match(service.audit.at(-1), { event: 'lock_taken_over', by: 'root', reason: 'ws-15 was stolen' })
+  const records = service.audit.length
+  for (const resources of [of(id), of(uniqueId())]) {
+    const session = { session: lock.session, ttl: 60 }
+    const { status } = await acquire(admin, { resources, ...session, takeover: true, reason: 'to be sure' })
+    t.ok(status === 200 || status === 201)
+  }
+  t.equal(service.audit.length, records, 'where nobody held it, nothing was taken over')
 })
 
 t.test('a resource that others are at work on is 503 and to be tried again in a second', async t => {
