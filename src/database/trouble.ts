@@ -29,7 +29,7 @@ export function hasSqlState(error: unknown, ...states: readonly string[]): boole
  */
 const FATAL = /^(08|57P|25P0[345]|58|XX|$)/
 
-/** The server is reached but refuses to work: nothing of the statement happened. */
+/** The server is reached but refuses to work: where that is a plain ERROR, nothing of the statement happened. */
 const REFUSED = /^(53|25006|28|3D000|40P01)/
 
 /** A table, column, function or schema is missing: the database is older than this code. */
@@ -83,7 +83,10 @@ export function statementTrouble(error: unknown): unknown {
     return new DatabaseTrouble('database_timeout', 'unchanged', 'the database was too slow', { cause: error })
   }
   if (REFUSED.test(code)) {
-    return new DatabaseTrouble('database_unavailable', 'unchanged', 'the database refuses to work', {
+    // a disk that is full while a commit is written is a PANIC with the same code as one that is full before.
+    // The word comes in the server's language: in another one, more is called unknown than has to be
+    const outcome = error.severity === 'ERROR' ? 'unchanged' : 'unknown'
+    return new DatabaseTrouble('database_unavailable', outcome, 'the database refuses to work', {
       cause: error,
     })
   }
