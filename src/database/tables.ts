@@ -9,6 +9,8 @@ export interface Tables {
   locks: LocksTable
   users: UsersTable
   api_keys: ApiKeysTable
+  namespaces: NamespacesTable
+  resources: ResourcesTable
 }
 
 export type Timestamp = Date | number
@@ -57,4 +59,19 @@ interface ApiKeysTable {
   expires_at: Date | null
   revoked_at: Date | null
   first: Generated<boolean>
+}
+
+interface NamespacesTable {
+  name: string
+  is_closed: boolean
+  catalogue_version: Generated<string>
+}
+
+interface ResourcesTable {
+  namespace: string
+  resource_type: string
+  resource_id: string
+  parent_type: string | null
+  parent_id: string | null
+  kind: 'object' | 'selection'
 }
