@@ -128,8 +128,8 @@ async function listen({ HOST, PORT }: Config, { http }: Parts): Promise<string> 
 }
 
 /** The embedded PostgreSQL goes last: everything else may still need it. */
-async function letGo({ database, background, sweeper }: Parts, server: DatabaseServer): Promise<void> {
+async function letGo({ database, background, bulk, sweeper }: Parts, server: DatabaseServer): Promise<void> {
   await sweeper.stop()
-  await Promise.all([database.close(), background.close()])
+  await Promise.all([database.close(), background.close(), bulk.close()])
   await server.release()
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { ApiKeyRepository } from './database/api-key-repository.ts'
+import { CatalogueRepository } from './database/catalogue-repository.ts'
 import { Database } from './database/database.ts'
 import { LockRepository } from './database/lock-repository.ts'
 import { Readiness } from './database/readiness.ts'
@@ -8,6 +9,7 @@ import { SessionRepository } from './database/session-repository.ts'
 import { createApp } from './http/app.ts'
 import { Metrics } from './http/metrics.ts'
 import { HttpServer } from './http/server.ts'
+import { CatalogueService } from './locks/catalogue-service.ts'
 import { KeyService } from './locks/key-service.ts'
 import { LockService } from './locks/lock-service.ts'
 import { SessionService } from './locks/session-service.ts'
@@ -18,12 +20,17 @@ import { observe, ServiceMetrics } from './service-metrics.ts'
 /** One for the sweeper, one for whoever asks how things are. */
 const BACKGROUND_CONNECTIONS = 2
 
+/** Imports of one process at a time: more would only compete for the same server. */
+const BULK_CONNECTIONS = 2
+
 /** What a service consists of; nothing of it runs yet. */
 export interface Parts {
   /** Requests have this pool to themselves. */
   readonly database: Database
   /** For probes, the sweeper and gauges: however busy the requests are, these still get through. */
   readonly background: Database
+  /** For changes of catalogues, which may be large and take long: they never hold up a lock. */
+  readonly bulk: Database
   readonly readiness: Readiness
   readonly keys: KeyService
   readonly sweeper: Sweeper
@@ -37,6 +44,10 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
   )
   const database = new Database(settings, config.DATABASE_SCHEMA)
   const background = new Database({ ...settings, max: BACKGROUND_CONNECTIONS }, config.DATABASE_SCHEMA)
+  const bulk = new Database(
+    { ...settings, max: BULK_CONNECTIONS, statementTimeoutMs: config.DATABASE_BULK_TIMEOUT_MS },
+    config.DATABASE_SCHEMA,
+  )
   const metrics = new Metrics()
   const serviceMetrics = new ServiceMetrics(metrics)
   const events = { retried: (why: string) => serviceMetrics.retried(why) }
@@ -57,6 +68,7 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
   const app = createApp({
     locks: new LockService(new LockRepository(database, events), event => log.warn(event, event.event)),
     sessions: new SessionService(new SessionRepository(database, config.TOMBSTONE_SECONDS)),
+    catalogue: new CatalogueService(new CatalogueRepository(bulk)),
     keys,
     readiness: () => readiness.problems(),
     metrics,
@@ -65,5 +77,5 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
     isDraining: () => http.isDraining,
   })
   const http = new HttpServer(app.callback())
-  return { database, background, readiness, keys, sweeper, http }
+  return { database, background, bulk, readiness, keys, sweeper, http }
 }

@@ -181,6 +181,17 @@ export class Acquirer {
     for (const kind of ['session_expired', 'session_not_found', 'session_forbidden'] as const) {
       if (rows.some(({ state }) => state === kind)) return { kind }
     }
+    const unknown = rows.filter(({ state }) => state === 'resource_not_found')
+    if (unknown.length > 0) {
+      return {
+        kind: 'resource_not_found',
+        resources: unknown.map(row => ({
+          namespace: row.namespace,
+          type: row.resource_type,
+          id: row.resource_id,
+        })),
+      }
+    }
     const conflicts = rows.filter(({ state }) => state === 'conflict')
     if (conflicts.length > 0) return { kind: 'conflict', conflicts: conflicts.map(lockOf) }
     const expired = rows.filter(({ state }) => state === 'expired').map(row => row.session_id)

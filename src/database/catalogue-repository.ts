@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { CatalogueEntry, Namespace, ResourceName } from '../locks/catalogue.ts'
 import type { CatalogueOutcome, CatalogueStore } from '../locks/catalogue-store.ts'
@@ -9,7 +10,10 @@ import { readAncestorsSql, removeEntrySql, writeEntriesSql } from './statements/
 import { hasSqlState } from './trouble.ts'
 
 /** Writers of one namespace meet rarely; as many in a row that came first mean a crowd, and a 503 is honest. */
-const MAX_TRIES = 10
+const MAX_TRIES = 20
+
+/** Of the pause before another try, times the tries so far: about as long as a small change takes. */
+const PAUSE_MS = 10
 
 /** A child was put under the resource, or its parent taken away, by a hand that leaves the version alone. */
 const FOREIGN_KEY_VIOLATION = '23503'
@@ -63,6 +67,7 @@ export class CatalogueRepository implements CatalogueStore {
       if (flaw !== undefined) return flaw
       const count = await this.#write(namespace, version, entries)
       if (count !== undefined) return { kind: 'done', count }
+      await delay(Math.random() * tries * PAUSE_MS)
     }
     throw crowded()
   }

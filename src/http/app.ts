@@ -1,5 +1,6 @@
 import Koa from 'koa'
 import type { Logger } from 'pino'
+import type { CatalogueService } from '../locks/catalogue-service.ts'
 import { Refusal } from '../locks/errors.ts'
 import type { KeyService } from '../locks/key-service.ts'
 import type { LockService } from '../locks/lock-service.ts'
@@ -19,6 +20,7 @@ import { v1 } from './v1/family.ts'
 export interface AppServices {
   readonly locks: LockService
   readonly sessions: SessionService
+  readonly catalogue: CatalogueService
   readonly keys: KeyService
   /** Why the service should get no requests now; empty: it is ready. Bounded in time by whoever gives it. */
   readonly readiness: () => Promise<readonly string[]>

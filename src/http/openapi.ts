@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponseObject } from 'zod-openapi'
 import { ERROR_CODES, type ErrorCode } from '../locks/errors.ts'
 import { ERROR_ANSWERS } from './failure.ts'
+import { NDJSON } from './ndjson.ts'
 import { PROBLEM_TYPE, problemDocument } from './problem.ts'
 import type { DocumentedReply, ProtectedRoute, Route } from './route.ts'
 import { PROBLEM_EXAMPLES } from './v1/examples.ts'
@@ -104,6 +105,9 @@ function requestOf(route: ProtectedRoute<unknown, unknown, unknown>): Partial<Zo
         ...(route.query !== undefined && { query: asObject(route.query) }),
       },
     }),
+    ...(route.lines !== undefined && {
+      requestBody: { required: true, content: { [NDJSON]: { schema: route.lines } } },
+    }),
     ...(route.body !== undefined && {
       requestBody: {
         required: true,
@@ -144,7 +148,7 @@ function codesOf(route: Route): readonly ErrorCode[] {
     ...route.refusals,
     ...SHARED,
     ...(route.access === 'public' ? [] : WITH_KEY),
-    ...(route.access !== 'public' && route.body !== undefined ? WITH_BODY : []),
+    ...(route.access !== 'public' && (route.body ?? route.lines) !== undefined ? WITH_BODY : []),
   ]
 }
 

@@ -29,7 +29,7 @@ export async function readBody(request: IncomingMessage, rules: BodyRules): Prom
   return bytes
 }
 
-function requireMediaType(request: IncomingMessage, { mediaTypes }: BodyRules): void {
+export function requireMediaType(request: IncomingMessage, { mediaTypes }: BodyRules): void {
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     unsupported('header Content-Encoding', `${shown(encoding)} is not supported: send the body as it is`)

@@ -25,6 +25,14 @@ export interface Call<Params, Query, Body> extends PublicCall {
   readonly params: Params
   readonly query: Query
   readonly body: Body
+  /** The values of a body of lines, validated as they arrive. Nothing, for a route without `lines`. */
+  readonly lines: AsyncIterable<Line>
+}
+
+/** One value of a body of JSON lines. */
+export interface Line {
+  readonly line: number
+  readonly value: unknown
 }
 
 /** An answer as the OpenAPI document tells it. */
@@ -64,6 +72,8 @@ export interface ProtectedRoute<Params, Query, Body> extends RouteBase {
   /** Without one, every query parameter is refused. */
   readonly query?: z.ZodType<Query>
   readonly body?: z.ZodType<Body>
+  /** The body is lines of JSON, each of this shape; the handler reads them from `lines`. */
+  readonly lines?: z.ZodType
   readonly bodyExamples?: Readonly<Record<string, { readonly summary: string; readonly value: unknown }>>
   handle(call: Call<Params, Query, Body>): Promise<Reply>
 }

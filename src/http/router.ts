@@ -6,11 +6,12 @@ import type { AppServices } from './app.ts'
 import { authenticate } from './authentication.ts'
 import type { RequestContext, RequestMiddleware, RequestState } from './context.ts'
 import { parseJson } from './json.ts'
+import { type LinesRules, readLines } from './ndjson.ts'
 import type { ErrorPresenter } from './problem.ts'
 import { sendReply } from './reply.ts'
 import { type BodyRules, readBody } from './request-body.ts'
 import { queryParameters } from './request-target.ts'
-import type { ProtectedRoute, Route } from './route.ts'
+import type { Line, ProtectedRoute, Route } from './route.ts'
 import { validated } from './validation.ts'
 
 /** Routes that speak one wire format: the native API, or a dialect. */
@@ -23,6 +24,9 @@ export interface RouteFamily {
 }
 
 const NOTHING = z.strictObject({})
+
+/** Room for the largest import, with ids of some 200 bytes; one line may be a selection of 1,000 elements. */
+const LINES_RULES: LinesRules = { limitBytes: 64 * 1024 * 1024, lineLimitBytes: 256 * 1024 }
 
 /** Adds what finds and runs the route of a request, and answers where there is none. */
 export function mountRoutes(
@@ -61,7 +65,18 @@ function handlerOf(route: Route, family: RouteFamily, services: AppServices): Re
     const body = route.body === undefined ? undefined : await bodyOf(ctx, route, family)
     const { requestId } = state
     ctx.res.setHeader('Cache-Control', 'no-store')
-    sendReply(ctx, await route.handle({ services, requestId, principal, params, query, body }))
+    const lines = linesOf(ctx, route)
+    sendReply(ctx, await route.handle({ services, requestId, principal, params, query, body, lines }))
+  }
+}
+
+async function* linesOf(
+  ctx: RequestContext,
+  route: ProtectedRoute<unknown, unknown, unknown>,
+): AsyncGenerator<Line> {
+  if (route.lines === undefined) return
+  for await (const { line, value } of readLines(ctx.req, LINES_RULES)) {
+    yield { line, value: validated<unknown>(route.lines, value, { line }) }
   }
 }
 

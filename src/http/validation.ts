@@ -3,7 +3,7 @@ import { type FieldError, Refusal } from '../locks/errors.ts'
 import { fieldName } from './json.ts'
 
 /** Which part of a request a schema is for; it decides how its fields are named. */
-export type RequestPart = 'path' | 'query' | 'body'
+export type RequestPart = 'path' | 'query' | 'body' | { readonly line: number }
 
 /** The value that the schema makes of it, or a refusal that names every field that is wrong. */
 export function validated<T>(schema: z.ZodType<T>, value: unknown, part: RequestPart): T {
@@ -11,9 +11,13 @@ export function validated<T>(schema: z.ZodType<T>, value: unknown, part: Request
   if (result.success) return result.data
   const fields = result.error.issues.flatMap(issue => fieldErrors(issue, part))
   const [first] = fields
-  throw new Refusal('invalid_request', `${first?.field ?? part} ${first?.message ?? 'is not valid'}`, {
-    fields,
-  })
+  throw new Refusal(
+    'invalid_request',
+    `${first?.field ?? 'the request'} ${first?.message ?? 'is not valid'}`,
+    {
+      fields,
+    },
+  )
 }
 
 function fieldErrors(issue: z.core.$ZodIssue, part: RequestPart): FieldError[] {
@@ -27,6 +31,7 @@ function fieldErrors(issue: z.core.$ZodIssue, part: RequestPart): FieldError[] {
 }
 
 function fieldIn(part: RequestPart, path: readonly PropertyKey[]): string {
+  if (typeof part === 'object') return `line ${part.line} ${fieldName(path)}`
   return part === 'body' ? fieldName(path) : `${part} ${String(path[0] ?? '')}`
 }
 

@@ -47,6 +47,8 @@ export type AcquireOutcome =
       readonly takenFrom: readonly string[]
     }
   | { readonly kind: 'conflict'; readonly conflicts: readonly Lock[] }
+  /** The namespace is closed, and its catalogue does not have these. */
+  | { readonly kind: 'resource_not_found'; readonly resources: readonly Resource[] }
   | { readonly kind: 'session_expired' }
   | { readonly kind: 'session_not_found' }
   /** The named session is another user's. */

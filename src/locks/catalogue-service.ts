@@ -6,6 +6,12 @@ import { keyOf } from './catalogue-tree.ts'
 import { Refusal } from './errors.ts'
 import type { Resource } from './resource.ts'
 
+/** An entry, and how messages name it: `line 17`. */
+export interface PlacedEntry {
+  readonly entry: CatalogueEntry
+  readonly place: string
+}
+
 /** The rules around catalogues: everybody with a key of the namespace reads, its administrators write. */
 export class CatalogueService {
   readonly #store: CatalogueStore
@@ -20,8 +26,7 @@ export class CatalogueService {
   }
 
   async setNamespace(principal: Principal, namespace: Namespace): Promise<void> {
-    requireRole(principal, 'admin')
-    requireNamespace(principal, namespace.name)
+    requireWriter(principal, namespace.name)
     await this.#store.setNamespace(namespace)
   }
 
@@ -30,24 +35,42 @@ export class CatalogueService {
     return (await this.#store.get(resource)) ?? notInCatalogue(resource)
   }
 
-  /** Adds or replaces entries of one namespace, all or none. `place` names an entry in messages. */
-  async put(
+  /** Adds or replaces one entry. */
+  async put(principal: Principal, entry: CatalogueEntry): Promise<void> {
+    requireWriter(principal, entry.resource.namespace)
+    await this.#write(entry.resource.namespace, [{ entry, place: 'parent' }])
+  }
+
+  /**
+   * Adds or replaces entries of one namespace, all or none, and says how many. Access is decided before the first
+   * of them is read.
+   */
+  async import(
     principal: Principal,
     namespace: string,
-    entries: readonly CatalogueEntry[],
-    place: (index: number) => string,
+    entries: AsyncIterable<PlacedEntry>,
   ): Promise<number> {
-    requireRole(principal, 'admin')
-    requireNamespace(principal, namespace)
-    requireProper(entries, place)
-    const outcome = await this.#store.put(namespace, entries)
-    if (outcome.kind === 'done') return outcome.count
-    return refuse(outcome, entries, place)
+    requireWriter(principal, namespace)
+    const all: PlacedEntry[] = []
+    for await (const placed of entries) {
+      if (all.push(placed) > MAX_IMPORT_ENTRIES) {
+        throw new Refusal('payload_too_large', `an import has at most ${MAX_IMPORT_ENTRIES} resources`)
+      }
+    }
+    return this.#write(namespace, all)
+  }
+
+  async #write(namespace: string, placed: readonly PlacedEntry[]): Promise<number> {
+    requireProper(placed)
+    const outcome = await this.#store.put(
+      namespace,
+      placed.map(({ entry }) => entry),
+    )
+    return outcome.kind === 'done' ? outcome.count : refuse(outcome, placed)
   }
 
   async remove(principal: Principal, resource: Resource): Promise<void> {
-    requireRole(principal, 'admin')
-    requireNamespace(principal, resource.namespace)
+    requireWriter(principal, resource.namespace)
     const outcome = await this.#store.remove(resource)
     if (outcome === 'not_found') notInCatalogue(resource)
     if (outcome === 'has_children') {
@@ -60,30 +83,31 @@ function notInCatalogue({ type, id }: Resource): never {
   throw new Refusal('resource_not_found', `the catalogue has no ${type} ${id}`)
 }
 
-function requireProper(entries: readonly CatalogueEntry[], place: (index: number) => string): void {
-  if (entries.length > MAX_IMPORT_ENTRIES) {
-    throw new Refusal('payload_too_large', `an import has at most ${MAX_IMPORT_ENTRIES} resources`)
-  }
-  const seen = new Map<string, number>()
-  entries.forEach(({ resource, kind, elements }, index) => {
-    const key = keyOf(resource)
-    const first = seen.get(key)
-    if (first !== undefined) invalid(place(index), `is the same resource as ${place(first)}`)
-    seen.set(key, index)
-    if (kind === 'object' && elements.length > 0) invalid(place(index), 'is an object, so it has no elements')
-    if (elements.length > MAX_ELEMENTS) invalid(place(index), `has more than ${MAX_ELEMENTS} elements`)
-    if (new Set(elements.map(keyOf)).size < elements.length) invalid(place(index), 'has an element twice')
-  })
+function requireWriter(principal: Principal, namespace: string): void {
+  requireRole(principal, 'admin')
+  requireNamespace(principal, namespace)
 }
 
-function refuse(
-  outcome: Exclude<CatalogueOutcome, { kind: 'done' }>,
-  entries: readonly CatalogueEntry[],
-  place: (index: number) => string,
-): never {
-  const where = place(entries.findIndex(({ resource }) => keyOf(resource) === keyOf(outcome.resource)))
-  if (outcome.kind === 'cycle') return invalid(where, 'would be among its own ancestors')
-  return invalid(where, 'has a parent, or an ancestor, that the catalogue does not have')
+function requireProper(placed: readonly PlacedEntry[]): void {
+  const seen = new Map<string, string>()
+  for (const { entry, place } of placed) {
+    const { resource, kind, elements } = entry
+    const key = keyOf(resource)
+    const first = seen.get(key)
+    if (first !== undefined) invalid(place, `is the same resource as ${first}`)
+    seen.set(key, place)
+    if (kind === 'object' && elements.length > 0) invalid(place, 'is an object, so it has no elements')
+    if (elements.length > MAX_ELEMENTS) invalid(place, `has more than ${MAX_ELEMENTS} elements`)
+    if (new Set(elements.map(keyOf)).size < elements.length) invalid(place, 'has an element twice')
+  }
+}
+
+function refuse(outcome: Exclude<CatalogueOutcome, { kind: 'done' }>, placed: readonly PlacedEntry[]): never {
+  const flawed = keyOf(outcome.resource)
+  const place = placed.find(({ entry }) => keyOf(entry.resource) === flawed)?.place ?? 'body'
+  return outcome.kind === 'cycle'
+    ? invalid(place, 'would be among its own ancestors')
+    : invalid(place, 'has a parent, or an ancestor, that the catalogue does not have')
 }
 
 function invalid(field: string, message: string): never {

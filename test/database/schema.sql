@@ -110,6 +110,53 @@ comment on column locks.reference is
 comment on column locks.metadata is
   'Whatever the client wants to be found beside the lock.';
 
+create table namespaces (
+  name text collate "C" not null,
+  is_closed boolean not null default false,
+  catalogue_version bigint not null default 0,
+  constraint namespaces_pkey PRIMARY KEY (name),
+  constraint namespaces_name_length CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 255)))
+);
+comment on table namespaces is
+  'Namespaces that have a catalogue or that somebody has closed. One that is not here is open and has none.';
+comment on column namespaces.name is
+  'A tenant''s or project''s room of resources.';
+comment on column namespaces.is_closed is
+  'True: only resources of the catalogue can be locked.';
+comment on column namespaces.catalogue_version is
+  'Grows with every change of the catalogue, whose writers lock this row: they come one after the other.';
+
+create table resources (
+  namespace text collate "C" not null,
+  resource_type text collate "C" not null,
+  resource_id text collate "C" not null,
+  parent_type text collate "C",
+  parent_id text collate "C",
+  kind text not null default 'object'::text,
+  constraint resources_pkey PRIMARY KEY (namespace, resource_type, resource_id),
+  constraint resources_namespace_fkey FOREIGN KEY (namespace) REFERENCES namespaces(name),
+  constraint resources_parent_fkey FOREIGN KEY (namespace, parent_type, parent_id) REFERENCES resources(namespace, resource_type, resource_id),
+  constraint resources_kind_known CHECK ((kind = ANY (ARRAY['object'::text, 'selection'::text]))),
+  constraint resources_parent_whole CHECK (((parent_type IS NULL) = (parent_id IS NULL))),
+  constraint resources_resource_id_length CHECK (((octet_length(resource_id) >= 1) AND (octet_length(resource_id) <= 1024))),
+  constraint resources_resource_type_length CHECK (((octet_length(resource_type) >= 1) AND (octet_length(resource_type) <= 255)))
+);
+CREATE INDEX resources_parent_idx ON resources USING btree (namespace, parent_type, parent_id);
+comment on table resources is
+  'The catalogue: what a namespace knows of its resources. Locks do not depend on it in an open namespace.';
+comment on column resources.namespace is
+  'The namespace that the resource is in.';
+comment on column resources.resource_type is
+  'Type of the resource, compared byte for byte.';
+comment on column resources.resource_id is
+  'Id of the resource, compared byte for byte.';
+comment on column resources.parent_type is
+  'Type of the parent in the same namespace. Null: a root.';
+comment on column resources.parent_id is
+  'Id of the parent in the same namespace. Null: a root.';
+comment on column resources.kind is
+  'object, or selection: a choice of resources, listed in selection_elements.';
+
 create table schema_migrations (
   id integer not null generated always as identity,
   name text collate "C" not null,
@@ -129,6 +176,34 @@ comment on column schema_migrations.run_on is
   'When the migration was applied, on the database''s clock.';
 comment on column schema_migrations.checksum is
   'SHA-256 of the file as it was applied, line endings normalised. "npm run migrate -- check" compares.';
+
+create table selection_elements (
+  namespace text collate "C" not null,
+  selection_type text collate "C" not null,
+  selection_id text collate "C" not null,
+  element_type text collate "C" not null,
+  element_id text collate "C" not null,
+  "position" integer not null,
+  constraint selection_elements_pkey PRIMARY KEY (namespace, selection_type, selection_id, "position"),
+  constraint selection_elements_selection_fkey FOREIGN KEY (namespace, selection_type, selection_id) REFERENCES resources(namespace, resource_type, resource_id) ON DELETE CASCADE,
+  constraint selection_elements_element_id_length CHECK (((octet_length(element_id) >= 1) AND (octet_length(element_id) <= 1024))),
+  constraint selection_elements_element_type_length CHECK (((octet_length(element_type) >= 1) AND (octet_length(element_type) <= 255))),
+  constraint selection_elements_position_positive CHECK (("position" > 0))
+);
+comment on table selection_elements is
+  'The elements of selections. They need not be in the catalogue.';
+comment on column selection_elements.namespace is
+  'The namespace of the selection and of its elements.';
+comment on column selection_elements.selection_type is
+  'Type of the selection.';
+comment on column selection_elements.selection_id is
+  'Id of the selection.';
+comment on column selection_elements.element_type is
+  'Type of the element.';
+comment on column selection_elements.element_id is
+  'Id of the element.';
+comment on column selection_elements."position" is
+  'Place of the element, from 1.';
 
 create table sessions (
   id uuid not null,

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { ApiKeyRepository } from '../../src/database/api-key-repository.ts'
+import { CatalogueRepository } from '../../src/database/catalogue-repository.ts'
 import { type AppServices, apiDocument, createApp } from '../../src/http/app.ts'
 import { Metrics } from '../../src/http/metrics.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import { v1 } from '../../src/http/v1/family.ts'
 import type { Principal, Role } from '../../src/locks/api-key.ts'
+import { CatalogueService } from '../../src/locks/catalogue-service.ts'
 import { KeyService } from '../../src/locks/key-service.ts'
 import { type AuditEvent, LockService } from '../../src/locks/lock-service.ts'
 import { SessionService } from '../../src/locks/session-service.ts'
@@ -25,6 +27,8 @@ export interface CallOptions {
   /** Sent as JSON. */
   readonly body?: unknown
   readonly headers?: Record<string, string>
+  /** A body of JSON lines, as it is sent. */
+  readonly lines?: string
 }
 
 export interface Answer {
@@ -75,6 +79,7 @@ export async function startService(
   const services: AppServices = {
     locks: new LockService(stores.locks, event => audit.push(event)),
     sessions: new SessionService(stores.sessions),
+    catalogue: new CatalogueService(new CatalogueRepository(stores.database)),
     keys: new KeyService(new ApiKeyRepository(stores.database), 5),
     readiness: async () => [],
     metrics: new Metrics(),
@@ -126,16 +131,18 @@ async function call(
   seen: Set<string>,
   method: string,
   path: string,
-  { key, body, headers = {} }: CallOptions = {},
+  { key, body, lines, headers = {} }: CallOptions = {},
 ): Promise<Answer> {
   const response = await fetch(url + path, {
     method,
     headers: {
       ...(key !== undefined && { authorization: `Bearer ${key}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(lines !== undefined && { 'content-type': 'application/x-ndjson' }),
       ...headers,
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(lines !== undefined && { body: lines }),
   })
   const text = await response.text()
   const isJson = /^application\/(problem\+)?json$/.test(response.headers.get('content-type') ?? '')

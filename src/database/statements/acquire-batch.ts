@@ -1,4 +1,5 @@
 import type { LockRow } from '../lock-row.ts'
+import { isLockable } from './is-lockable.ts'
 
 /**
  * What the statement says of one wanted resource. The columns of LockRow are null where nobody's lock is
@@ -16,6 +17,7 @@ export interface AcquireBatchRow extends LockRow {
     | 'expired'
     | 'refused'
     | 'contended'
+    | 'resource_not_found'
     | 'session_expired'
     | 'session_not_found'
     | 'session_forbidden'
@@ -84,7 +86,8 @@ usable as materialized (
   where w.kind <> 'have' and not exists (select from present where present.id = w.id)
 ),
 claimed as materialized (
-  select w.*, ${schema}.claim_resource(w.namespace, w.resource_type, w.resource_id) as got
+  select w.*, ${schema}.claim_resource(w.namespace, w.resource_type, w.resource_id) as got,
+    ${isLockable(schema, 'w.namespace', 'w.resource_type', 'w.resource_id')} as known
   from wanted w
   where w.session_id in (select id from usable)
 ),
@@ -107,7 +110,7 @@ free as materialized (
   from claimed c
   left join seen using (position)
   group by c.request
-  having bool_and(c.got or coalesce(seen.own, false)) and bool_and(seen.id is null or seen.own)
+  having bool_and(c.known) and bool_and(c.got or coalesce(seen.own, false)) and bool_and(seen.id is null or seen.own)
 ),
 granted as (
   insert into ${schema}.locks
@@ -159,6 +162,7 @@ select w.request,
         when p.user_name <> ws.user_name then 'session_forbidden'
         else 'session_expired'
       end
+    when not c.known then 'resource_not_found'
     when seen.own then 'existing'
     when seen.own_session then 'contended'
     when seen.live then 'conflict'
@@ -180,6 +184,7 @@ select w.request,
   extract(epoch from nullif(e.expires_at, 'infinity') - clock.t)::float8 as expires_in
 from wanted w
 join wanted_session ws on ws.id = w.session_id
+left join claimed c on c.position = w.position
 left join usable u on u.id = w.session_id
 left join present p on p.id = w.session_id
 left join seen on seen.position = w.position

@@ -1,8 +1,9 @@
 import type { LockRow } from '../lock-row.ts'
+import { isLockable } from './is-lockable.ts'
 
 /** What the statement says of one resource. No row at all: contended. */
 export interface AcquireOneRow extends LockRow {
-  readonly state: 'granted' | 'conflict' | 'expired'
+  readonly state: 'granted' | 'conflict' | 'expired' | 'resource_not_found'
 }
 
 /**
@@ -19,8 +20,11 @@ export interface AcquireOneRow extends LockRow {
  * $9 metadata.
  */
 export function acquireOneSql(schema: string): string {
-  return `with claim as materialized (
-  select ${schema}.claim_resource($1, $2, $3) as got
+  return `with known as materialized (
+  select ${isLockable(schema, '$1', '$2', '$3')} as yes
+),
+claim as materialized (
+  select ${schema}.claim_resource($1, $2, $3) as got from known where yes
 ),
 held as materialized (
   select l.*, s.client, s.last_touch, nullif(s.expires_at, 'infinity') as expires_at,
@@ -51,7 +55,11 @@ select 'granted' as state, l.id, l.namespace, l.resource_type, l.resource_id, l.
   l.holder, s.client, l.reference, l.metadata, l.lock_time, s.last_touch, s.expires_at, $7::float8 as expires_in
 from granted l, session s
 union all
+select 'resource_not_found', null, $1, $2, $3, null, null, null, null, null, null, null, null, null, null
+from known where not yes
+union all
 select case when live then 'conflict' else 'expired' end, id, namespace, resource_type, resource_id, session_id,
   fencing_token, holder, client, reference, metadata, lock_time, last_touch, expires_at, expires_in
-from held`
+from held, known
+where yes`
 }

@@ -1,10 +1,12 @@
 import type { LockRow } from '../lock-row.ts'
+import { isLockable } from './is-lockable.ts'
 
 export interface TakeOverRow extends LockRow {
   readonly state:
     | 'granted'
     | 'existing'
     | 'contended'
+    | 'resource_not_found'
     | 'session_expired'
     | 'session_not_found'
     | 'session_forbidden'
@@ -27,7 +29,8 @@ export interface TakeOverRow extends LockRow {
  */
 export function takeOverSql(schema: string): string {
   return `with claimed as materialized (
-  select w.*, ordinality as position, ${schema}.claim_resource(w.namespace, w.resource_type, w.resource_id) as got
+  select w.*, ordinality as position, ${schema}.claim_resource(w.namespace, w.resource_type, w.resource_id) as got,
+    ${isLockable(schema, 'w.namespace', 'w.resource_type', 'w.resource_id')} as known
   from unnest($9::text[], $10::text[], $11::text[])
     with ordinality as w(namespace, resource_type, resource_id)
 ),
@@ -64,7 +67,7 @@ usable as materialized (
 ),
 ready as materialized (
   select from usable
-  where not exists (select from claimed where not got)
+  where not exists (select from claimed where not got or not known)
     and (exists (select from touched) or not exists (select from old where own))
 ),
 removed as (
@@ -120,6 +123,7 @@ select
         when p.user_name <> $2 then 'session_forbidden'
         else 'session_expired'
       end
+    when not c.known then 'resource_not_found'
     when old.own and exists (select from ready) then 'existing'
     else 'contended'
   end as state,

@@ -3,7 +3,7 @@ import type { AcquireOutcome } from '../../locks/acquire.ts'
 import { Refusal } from '../../locks/errors.ts'
 import { type JsonObject, type Lock, MAX_REFERENCE_BYTES } from '../../locks/lock.ts'
 import type { AcquireInput } from '../../locks/lock-service.ts'
-import { MAX_RESOURCES_PER_ACQUIRE } from '../../locks/resource.ts'
+import { MAX_RESOURCES_PER_ACQUIRE, type Resource } from '../../locks/resource.ts'
 import { sessionExpired, sessionForbidden, sessionNotFound } from '../../locks/session-service.ts'
 import type { AcquireResult } from '../metrics.ts'
 import { PROBLEM_TYPE, problemDocument } from '../problem.ts'
@@ -108,7 +108,14 @@ export const acquireRoute = route({
       headers: { Location: 'Where the lock is; with one lock only' },
     },
   },
-  refusals: ['forbidden', 'lock_conflict', 'session_expired', 'session_not_found', 'resource_contended'],
+  refusals: [
+    'forbidden',
+    'lock_conflict',
+    'session_expired',
+    'session_not_found',
+    'resource_not_found',
+    'resource_contended',
+  ],
   async handle({ services, principal, requestId, params, body }) {
     const input = inputOf(params.namespace, body)
     const outcome = await services.locks.acquire(principal, input)
@@ -153,6 +160,8 @@ function replyTo(outcome: AcquireOutcome, input: AcquireInput, requestId: string
     }
     case 'conflict':
       return conflictReply(outcome.conflicts, requestId)
+    case 'resource_not_found':
+      return resourcesNotFound(outcome.resources, input)
     case 'session_expired':
       return sessionExpired(session)
     case 'session_not_found':
@@ -166,6 +175,20 @@ function replyTo(outcome: AcquireOutcome, input: AcquireInput, requestId: string
         { retryAfterSeconds: CONTENDED_RETRY_SECONDS },
       )
   }
+}
+
+function resourcesNotFound(unknown: readonly Resource[], { resources }: AcquireInput): never {
+  const [first] = unknown
+  throw new Refusal(
+    'resource_not_found',
+    `the namespace is closed, and its catalogue has no ${first?.type} ${first?.id}`,
+    {
+      fields: unknown.map(({ type, id }) => ({
+        field: `resources[${resources.findIndex(wanted => wanted.type === type && wanted.id === id)}]`,
+        message: 'is not in the catalogue',
+      })),
+    },
+  )
 }
 
 function locationOf(lock: Lock): string {

@@ -1,6 +1,7 @@
 import { presentProblem } from '../problem.ts'
 import type { RouteFamily } from '../router.ts'
 import { acquireRoute } from './acquire.ts'
+import { catalogueRoutes } from './catalogue.ts'
 import { keyRoutes } from './keys.ts'
 import { lockRoutes } from './locks.ts'
 import { resourceRoutes } from './resources.ts'
@@ -14,5 +15,12 @@ export const v1: RouteFamily = {
   prefix: '/v1',
   body: { limitBytes: BODY_LIMIT_BYTES, mediaTypes: ['application/json'] },
   presentError: presentProblem,
-  routes: [acquireRoute, ...lockRoutes, ...resourceRoutes, ...sessionRoutes, ...keyRoutes],
+  routes: [
+    acquireRoute,
+    ...catalogueRoutes,
+    ...lockRoutes,
+    ...resourceRoutes,
+    ...sessionRoutes,
+    ...keyRoutes,
+  ],
 }

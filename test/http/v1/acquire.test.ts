@@ -204,6 +204,18 @@ t.test('the holder is the user of the key, and a body cannot say otherwise', asy
   t.match(json.errors, [{ field: 'holder', message: 'is not a field of this request' }])
 })
 
+t.test('in a closed namespace a resource that the catalogue does not have is 404, and named', async t => {
+  const here = '/v1/namespaces/closed'
+  const { admin } = service.keys
+  await service.call('PUT', here, { key: admin, body: { closed: true } })
+  const { status, json } = await service.call('POST', `${here}/locks`, {
+    key: admin,
+    body: { resources: [{ type: 'defect', id: '2' }] },
+  })
+  t.equal(status, 404)
+  t.match(json, { code: 'resource_not_found', errors: [{ field: 'resources[0]' }] })
+})
+
 t.test('every documented answer of this call was seen', async t => {
   for (const answer of documentedAnswers('acquireLocks')) t.ok(service.seen.has(answer), answer)
 })
