@@ -51,17 +51,16 @@ export class SessionRepository implements SessionStore {
   async create(request: SessionRequest): Promise<SessionOutcome> {
     const { user, client, ttlSeconds } = request
     const id = request.id ?? randomUUID()
-    const [row] = await this.#database.run<LeaseRow>(this.#sql.create, [id, user, client, ttlSeconds])
-    if (row === undefined) return this.touch(id, user)
-    const session = sessionOf({
-      ...row,
-      id,
-      user_name: user,
-      client,
-      ttl: ttlSeconds,
-      ends_with_last_lock: false,
-    })
-    return { kind: 'live', session, existing: false }
+    for (;;) {
+      const [row] = await this.#database.run<LeaseRow>(this.#sql.create, [id, user, client, ttlSeconds])
+      if (row !== undefined) {
+        const made = { ...row, id, user_name: user, client, ttl: ttlSeconds, ends_with_last_lock: false }
+        return { kind: 'live', session: sessionOf(made), existing: false }
+      }
+      // whoever had the id may have gone between the two statements; then it is free
+      const outcome = await this.touch(id, user)
+      if (outcome.kind !== 'session_not_found') return outcome
+    }
   }
 
   async touch(sessionId: string, user: string): Promise<SessionOutcome> {

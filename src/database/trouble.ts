@@ -5,7 +5,7 @@ import { DatabaseTrouble } from '../locks/errors.ts'
 export const SERIALIZATION_FAILURE = '40001'
 
 /** A statement prepared earlier no longer fits: after a migration, or behind a pooler. Nothing was executed. */
-const STALE_STATEMENT = new Set(['0A000', '26000'])
+const STALE_STATEMENT = new Set(['0A000', '26000', '42P05'])
 
 export function isStaleStatement(error: unknown): boolean {
   return error instanceof pg.DatabaseError && STALE_STATEMENT.has(error.code ?? '')

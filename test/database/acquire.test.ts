@@ -142,6 +142,15 @@ t.test('a late duplicate of an acquire meets the tombstone and is granted to nob
   t.equal(await stores.locks.find(lock.resource), undefined)
 })
 
+t.test('a session that the service named leaves a tombstone once a client names it too', async t => {
+  const stores = await openStores(t)
+  const lock = await grantedOne(stores, 'a')
+  const session = named(lock.sessionId)
+  t.match(await acquire(stores, 'a', { session }), { grants: [{ existing: true, lock: { id: lock.id } }] })
+  await stores.locks.release({ namespace: 'tests', lockId: lock.id, holder: 'alice' })
+  t.same(await acquire(stores, 'a', { session }), { kind: 'session_expired' }, 'a late duplicate')
+})
+
 t.test("an acquire under a session that is not there, or is another user's, is refused", async t => {
   const stores = await openStores(t)
   const id = randomUUID()

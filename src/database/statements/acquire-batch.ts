@@ -32,6 +32,7 @@ export interface AcquireBatchRow extends LockRow {
  * 2. `clock` is read after that wait: a session that ran out meanwhile is judged as it is now.
  * 3. `touched` is the sign of life that an acquire is. It also makes a repeated acquire a write, so that its
  *    answer too waits for the standby.
+ *    A client that names a session which the service named has it for a name of its own from now on.
  * 4. A set goes on (`free`) only if each resource is claimed or held already by the session, and none is held by
  *    somebody else. The claim must come true or null must not: an unknown would let an unclaimed insert through.
  * 5. A lock of the own session counts as held only if that session was touched here. It may have gone, and its
@@ -72,7 +73,8 @@ clock as materialized (
 touched as (
   update ${schema}.sessions s
   set last_touch = greatest(s.last_touch, clock.t),
-    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
+    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity')),
+    named = s.named or w.kind = 'make'
   from present join wanted_session w using (id), clock
   where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
     and present.user_name = w.user_name

@@ -52,7 +52,8 @@ clock as materialized (
 touched as (
   update ${schema}.sessions s
   set last_touch = greatest(s.last_touch, clock.t),
-    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
+    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity')),
+    named = s.named or $5 = 'make'
   from present, clock
   where s.id = $1::uuid and present.id = s.id and $5 <> 'new' and present.ended_at is null
     and present.expires_at > clock.t and present.user_name = $2
