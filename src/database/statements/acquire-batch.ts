@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import { isLockable } from './is-lockable.ts'
+import { clockAfter, TOUCH } from './lease.ts'
 
 /**
  * What the statement says of one wanted resource. The columns of LockRow are null where nobody's lock is
@@ -68,12 +69,11 @@ present as materialized (
   for no key update
 ),
 clock as materialized (
-  select clock_timestamp() as t from (select count(*) from present) after_the_wait
+  ${clockAfter('present')}
 ),
 touched as (
   update ${schema}.sessions s
-  set last_touch = greatest(s.last_touch, clock.t),
-    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity')),
+  set ${TOUCH},
     named = s.named or w.kind = 'make'
   from present join wanted_session w using (id), clock
   where s.id = present.id and present.ended_at is null and present.expires_at > clock.t

@@ -1,3 +1,5 @@
+import { clockAfter } from './lease.ts'
+
 /**
  * Ends sessions, and by the triggers their locks. `victims` selects the rows to lock; what is judged is judged
  * again by the clock read after the locks: a touch that came first keeps its session.
@@ -9,7 +11,7 @@ function ending(schema: string, victims: string, condition: string, reason: stri
   ${victims}
 ),
 clock as materialized (
-  select clock_timestamp() as t from (select count(*) from victim) after_the_wait
+  ${clockAfter('victim')}
 ),
 dead as materialized (
   select victim.* from victim, clock where ${condition}

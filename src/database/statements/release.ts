@@ -1,3 +1,5 @@
+import { clockAfter } from './lease.ts'
+
 /**
  * Releases one grant, named by its id, so that a late release can never end a newer grant of the same resource.
  * The session's row is locked first, as everybody does who may end a session: the trigger decides in a fresh
@@ -16,7 +18,7 @@ export function releaseSql(schema: string): string {
   for update
 ),
 clock as materialized (
-  select clock_timestamp() as t from (select count(*) from present) after_the_wait
+  ${clockAfter('present')}
 )
 delete from ${schema}.locks l
 using present, clock

@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import { isLockable } from './is-lockable.ts'
+import { clockAfter, TOUCH } from './lease.ts'
 
 export interface TakeOverRow extends LockRow {
   readonly state:
@@ -47,12 +48,11 @@ present as materialized (
   for update
 ),
 clock as materialized (
-  select clock_timestamp() as t from (select count(*) from present) after_the_wait
+  ${clockAfter('present')}
 ),
 touched as (
   update ${schema}.sessions s
-  set last_touch = greatest(s.last_touch, clock.t),
-    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity')),
+  set ${TOUCH},
     named = s.named or $5 = 'make'
   from present, clock
   where s.id = $1::uuid and present.id = s.id and $5 <> 'new' and present.ended_at is null

@@ -1,8 +1,8 @@
+import { clockAfter, TOUCH } from './lease.ts'
+
 /**
  * The sign of life, in the one shape that cannot revive a dead session: lock the session's row, read the clock
- * after that wait, then judge and write. A clock read before the wait would let a session through that expired
- * during it. `greatest` keeps a touch from ever shortening a
- * lease, and the last touch from going back where the server's clock does.
+ * after that wait, then judge and write.
  *
  * `which` selects the session's id and `user` is compared with its user.
  */
@@ -14,12 +14,11 @@ function touching(schema: string, which: string, user: string): string {
   for no key update
 ),
 clock as materialized (
-  select clock_timestamp() as t from (select count(*) from present) after_the_wait
+  ${clockAfter('present')}
 ),
 touched as (
   update ${schema}.sessions s
-  set last_touch = greatest(s.last_touch, clock.t),
-    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
+  set ${TOUCH}
   from present, clock
   where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
     and present.user_name = ${user}
@@ -70,11 +69,10 @@ export function touchHoldersSql(schema: string): string {
   for no key update
 ),
 clock as materialized (
-  select clock_timestamp() as t from (select count(*) from present) after_the_wait
+  ${clockAfter('present')}
 )
 update ${schema}.sessions s
-set last_touch = greatest(s.last_touch, clock.t),
-    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))
+set ${TOUCH}
 from present, clock
 where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
 returning s.id`
