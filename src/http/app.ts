@@ -1,36 +1,15 @@
 import Koa from 'koa'
-import type { Logger } from 'pino'
-import type { CatalogueService } from '../locks/catalogue-service.ts'
 import { Refusal } from '../locks/errors.ts'
-import type { KeyService } from '../locks/key-service.ts'
-import type { LockService } from '../locks/lock-service.ts'
-import type { SessionService } from '../locks/session-service.ts'
 import type { RequestMiddleware, RequestState } from './context.ts'
 import { errorHandler } from './error-handler.ts'
-import type { Metrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 import { operations } from './operations.ts'
 import { type ErrorPresenter, presentProblem } from './problem.ts'
 import { requestLog } from './request-log.ts'
 import { pathOf, requireProperTarget } from './request-target.ts'
 import { mountRoutes, type RouteFamily } from './router.ts'
+import type { AppServices } from './services.ts'
 import { v1 } from './v1/family.ts'
-
-/** What the HTTP floor needs of the rest of the house. */
-export interface AppServices {
-  readonly locks: LockService
-  readonly sessions: SessionService
-  readonly catalogue: CatalogueService
-  readonly keys: KeyService
-  /** Why the service should get no requests now; empty: it is ready. Bounded in time by whoever gives it. */
-  readonly readiness: () => Promise<readonly string[]>
-  readonly metrics: Metrics
-  readonly log: Logger
-  /** True: /metrics needs no key. */
-  readonly publicMetrics?: boolean
-  /** True from the moment the service has begun to stop. */
-  readonly isDraining?: () => boolean
-}
 
 export function createApp(services: AppServices): Koa<RequestState> {
   const { log, metrics } = services

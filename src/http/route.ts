@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Principal, Role } from '../locks/api-key.ts'
 import type { ErrorCode } from '../locks/errors.ts'
-import type { AppServices } from './app.ts'
+import type { AppServices } from './services.ts'
 
 /** What a handler answers; the rest of the response is the same for every route. */
 export interface Reply {

@@ -1,0 +1,22 @@
+import type { Logger } from 'pino'
+import type { CatalogueService } from '../locks/catalogue-service.ts'
+import type { KeyService } from '../locks/key-service.ts'
+import type { LockService } from '../locks/lock-service.ts'
+import type { SessionService } from '../locks/session-service.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What the HTTP floor needs of the rest of the house. */
+export interface AppServices {
+  readonly locks: LockService
+  readonly sessions: SessionService
+  readonly catalogue: CatalogueService
+  readonly keys: KeyService
+  /** Why the service should get no requests now; empty: it is ready. Bounded in time by whoever gives it. */
+  readonly readiness: () => Promise<readonly string[]>
+  readonly metrics: Metrics
+  readonly log: Logger
+  /** True: /metrics needs no key. */
+  readonly publicMetrics?: boolean
+  /** True from the moment the service has begun to stop. */
+  readonly isDraining?: () => boolean
+}
