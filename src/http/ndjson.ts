@@ -33,13 +33,12 @@ export async function* readLines(
     let text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     for (let end = text.indexOf(LINE_FEED); end !== -1; end = text.indexOf(LINE_FEED)) {
       line += 1
+      if (end > rules.lineLimitBytes) lineTooLong(request, line, rules)
       const value = parseLine(text.subarray(0, end), line)
       if (value !== undefined) yield { line, value }
       text = text.subarray(end + 1)
     }
-    if (text.length > rules.lineLimitBytes) {
-      tooLarge(request, `line ${line + 1} is longer than ${rules.lineLimitBytes} bytes`)
-    }
+    if (text.length > rules.lineLimitBytes) lineTooLong(request, line + 1, rules)
     rest = text
   }
   const value = parseLine(rest, line + 1)
@@ -71,6 +70,10 @@ function parseLine(bytes: Buffer, line: number): Json | undefined {
 
 function isBlank(byte: number): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0d
+}
+
+function lineTooLong(request: IncomingMessage, line: number, { lineLimitBytes }: LinesRules): never {
+  return tooLarge(request, `line ${line} is longer than ${lineLimitBytes} bytes`)
 }
 
 function tooLarge(request: IncomingMessage, message: string): never {

@@ -29,7 +29,7 @@ export interface CallOptions {
   readonly body?: unknown
   readonly headers?: Record<string, string>
   /** A body of JSON lines, as it is sent. */
-  readonly lines?: string
+  readonly lines?: string | undefined
 }
 
 export interface Answer {

@@ -96,7 +96,8 @@ export const catalogueRoutes: readonly Route[] = [
     description:
       'In a closed namespace only resources of the catalogue can be locked: others are 404. Locks that are held already stay.',
     params: inNamespace,
-    body: z.strictObject({ closed: z.boolean() }).meta({ id: 'NamespaceRequest', example: { closed: true } }),
+    body: z.strictObject({ closed: z.boolean() }).meta({ id: 'NamespaceRequest' }),
+    bodyExamples: { open: { summary: 'Anything can be locked', value: { closed: false } } },
     replies: { 200: { description: 'As it is now', schema: namespaceJson, example: EXAMPLE_NAMESPACE } },
     refusals: ['forbidden'],
     async handle({ services, principal, params, body }) {
@@ -157,6 +158,10 @@ export const catalogueRoutes: readonly Route[] = [
     description: 'Replaces what the catalogue knew of it. Its locks are not touched.',
     params: oneResource,
     body: entryBody,
+    bodyExamples: {
+      child: { summary: 'A thing in a folder', value: { parent: { type: 'folder', id: '1' } } },
+      root: { summary: 'A thing on its own', value: {} },
+    },
     replies: { 200: { description: 'As it is now', schema: entryJson, example: EXAMPLE_ENTRY } },
     refusals: ['forbidden'],
     async handle({ services, principal, params, body }) {

@@ -99,8 +99,10 @@ t.test('A start after both the service and its server were killed finds what was
 
 t.test('A lock file whose process is a zombie does not block a start', { skip: ON_LINUX }, async t => {
   const dataDir = await usedFolder(t)
-  // The shell becomes a program that never asks how its child ended.
-  const child = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 300'], {
+  // The shell becomes a program that never asks how its child ended. The child waits for that, since the shell
+  // itself would ask.
+  const becomesZombie = 'until grep -q sleep /proc/$$/comm; do :; done & echo $!; exec sleep 300'
+  const child = spawn('/bin/sh', ['-c', becomesZombie], {
     ...(await serverUser(dataDir)),
   })
   t.teardown(() => void child.kill('SIGKILL'))

@@ -3,10 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import t from 'tap'
 import { ApiKeyRepository } from '../../../src/database/api-key-repository.ts'
+import { CatalogueRepository } from '../../../src/database/catalogue-repository.ts'
 import { Database } from '../../../src/database/database.ts'
 import { LockRepository } from '../../../src/database/lock-repository.ts'
 import { SessionRepository } from '../../../src/database/session-repository.ts'
 import { v1 } from '../../../src/http/v1/family.ts'
+import { CatalogueService } from '../../../src/locks/catalogue-service.ts'
 import { KeyService } from '../../../src/locks/key-service.ts'
 import { LockService } from '../../../src/locks/lock-service.ts'
 import { SessionService } from '../../../src/locks/session-service.ts'
@@ -38,13 +40,14 @@ const requests = v1.routes.map(route => ({
   route,
   path: route.path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => VALUES[name] ?? ''),
   body: route.access === 'public' ? undefined : Object.values(route.bodyExamples ?? {})[0]?.value,
+  lines: route.access === 'public' || route.lines === undefined ? undefined : '',
 }))
 
-for (const { route, path, body } of requests) {
+for (const { route, path, body, lines } of requests) {
   const { method, operationId } = route
 
   t.test(`${operationId} needs a key`, async t => {
-    const { status, json, headers } = await service.call(method, path, { body })
+    const { status, json, headers } = await service.call(method, path, { body, lines })
     t.equal(status, 401)
     t.equal(json.code, 'unauthenticated')
     t.match(headers.get('www-authenticate'), /Bearer.*Basic/)
@@ -53,20 +56,24 @@ for (const { route, path, body } of requests) {
   t.test(
     `${operationId} refuses a query parameter that it does not know, and one that is repeated`,
     async t => {
-      const unknown = await service.call(method, `${path}?colour=red`, { key: admin, body })
+      const unknown = await service.call(method, `${path}?colour=red`, { key: admin, body, lines })
       t.equal(unknown.status, 400)
       t.match(unknown.json, {
         code: 'invalid_request',
         errors: [{ field: 'query colour', message: 'is not a parameter of this call' }],
       })
-      const twice = await service.call(method, `${path}?limit=1&limit=2`, { key: admin, body })
+      const twice = await service.call(method, `${path}?limit=1&limit=2`, { key: admin, body, lines })
       t.equal(twice.status, 400)
       t.match(twice.json.errors, [{ field: 'query limit', message: 'is given more than once' }])
     },
   )
 
   t.test(`${operationId} refuses a target that is too long`, async t => {
-    const { status, json } = await service.call(method, `${path}?${'x'.repeat(8200)}`, { key: admin, body })
+    const { status, json } = await service.call(method, `${path}?${'x'.repeat(8200)}`, {
+      key: admin,
+      body,
+      lines,
+    })
     t.equal(status, 414)
     t.equal(json.code, 'uri_too_long')
   })
@@ -74,13 +81,13 @@ for (const { route, path, body } of requests) {
   t.test(`${operationId} is refused below the role ${route.access}, and not for it`, async t => {
     const lower = TOO_LOW[route.access]
     if (lower !== undefined) {
-      const { status, json } = await service.call(method, path, { key: lower, body })
+      const { status, json } = await service.call(method, path, { key: lower, body, lines })
       t.equal(status, 403)
       t.equal(json.code, 'forbidden')
     }
     const enough =
       route.access === 'viewer' ? TOO_LOW.locker : route.access === 'locker' ? TOO_LOW.admin : admin
-    t.not((await service.call(method, path, { key: enough, body })).status, 403)
+    t.not((await service.call(method, path, { key: enough, body, lines })).status, 403)
   })
 
   if (body !== undefined) {
@@ -110,9 +117,12 @@ t.test('while the database cannot be reached, every call is 503 and says that no
   const cut = await startService(t, {
     locks: new LockService(new LockRepository(database, { retried() {} }), () => {}),
     sessions: new SessionService(new SessionRepository(database, 3600)),
+    catalogue: new CatalogueService(new CatalogueRepository(database)),
   })
-  for (const { route, path, body } of requests.filter(request => !request.path.startsWith('/v1/keys'))) {
-    const { status, json, headers } = await cut.call(route.method, path, { key: cut.keys.admin, body })
+  for (const { route, path, body, lines } of requests.filter(
+    request => !request.path.startsWith('/v1/keys'),
+  )) {
+    const { status, json, headers } = await cut.call(route.method, path, { key: cut.keys.admin, body, lines })
     t.equal(status, 503, route.operationId)
     t.match(json, { code: 'database_unavailable', outcome: 'unchanged' })
     t.equal(headers.get('retry-after'), '1')
@@ -128,10 +138,11 @@ t.test('while the database is too slow, every call is 504', async t => {
   const other = await connectedTo(t, service.stores.url)
   await other.query('begin')
   await other.query(
-    'lock table leasehold.sessions, leasehold.locks, leasehold.api_keys in access exclusive mode',
+    `lock table leasehold.sessions, leasehold.locks, leasehold.api_keys, leasehold.namespaces, leasehold.resources
+     in access exclusive mode`,
   )
-  for (const { route, path, body } of requests) {
-    const { status, json, headers } = await service.call(route.method, path, { key: admin, body })
+  for (const { route, path, body, lines } of requests) {
+    const { status, json, headers } = await service.call(route.method, path, { key: admin, body, lines })
     t.equal(status, 504, route.operationId)
     t.match(json, { code: 'database_timeout', outcome: 'unchanged' })
     t.equal(headers.get('retry-after'), '1')
