@@ -22,6 +22,9 @@ export class KeyService {
   readonly #store: ApiKeyStore
   readonly #known: LRUCache<string, Promise<Principal | undefined>>
 
+  /** What this process would give to a database that has no key. */
+  #madeUp: string | undefined
+
   constructor(store: ApiKeyStore, cacheSeconds: number) {
     this.#store = store
     this.#known = new LRUCache({ max: CACHED_KEYS, ttl: Math.max(1, cacheSeconds * 1000) })
@@ -79,21 +82,18 @@ export class KeyService {
 
   /**
    * Makes sure that somebody can get in. With `bootstrapKey` that key is made; without it a key is made up if
-   * this database never had one, and returned to be shown once.
+   * this database never had one, and returned to be shown once. Called again after trouble it tries the same
+   * key: the first call may have stored it and lost the answer, and then nobody would ever know it.
    */
   async ensureFirst(bootstrapKey: string | undefined): Promise<string | undefined> {
-    const key = bootstrapKey ?? newKey()
-    const made = await this.#store.createFirst(
-      {
-        user: FIRST_ADMIN,
-        role: 'admin',
-        namespace: EVERY_NAMESPACE,
-        ttlSeconds: null,
-        hash: hashOf(key),
-      },
+    this.#madeUp ??= newKey()
+    const hash = hashOf(bootstrapKey ?? this.#madeUp)
+    await this.#store.createFirst(
+      { user: FIRST_ADMIN, role: 'admin', namespace: EVERY_NAMESPACE, ttlSeconds: null, hash },
       bootstrapKey === undefined ? 'only_key' : 'this_key',
     )
-    return made && bootstrapKey === undefined ? key : undefined
+    if (bootstrapKey !== undefined || (await this.#find(hash)) === undefined) return undefined
+    return this.#madeUp
   }
 }
 

@@ -1,6 +1,9 @@
 import t from 'tap'
+import { ApiKeyRepository } from '../../src/database/api-key-repository.ts'
 import type { ApiKeyStore, Principal } from '../../src/locks/api-key.ts'
+import { DatabaseTrouble } from '../../src/locks/errors.ts'
 import { KeyService } from '../../src/locks/key-service.ts'
+import { openStores } from '../support/database.ts'
 
 const ROOT: Principal = { keyId: '1', user: 'root', role: 'admin', namespace: '*' }
 
@@ -62,4 +65,24 @@ t.test('a look-up that failed is not remembered', async t => {
   await t.rejects(keys.authenticate('some key'), /away/)
   failing.findByHash = async hash => ({ principal: ROOT, hash })
   t.same(await keys.authenticate('some key'), ROOT)
+})
+
+t.test('a first key that was stored while its answer was lost is the one that is shown', async t => {
+  const stores = await openStores(t)
+  const repository = new ApiKeyRepository(stores.database)
+  let isLost = true
+  const store: Pick<ApiKeyStore, 'createFirst' | 'findByHash'> = {
+    async createFirst(key, when) {
+      const made = await repository.createFirst(key, when)
+      if (isLost) throw new DatabaseTrouble('database_unavailable', 'unknown', 'the answer is lost')
+      return made
+    },
+    findByHash: hash => repository.findByHash(hash),
+  }
+  const keys = new KeyService(store as ApiKeyStore, 5)
+  await t.rejects(keys.ensureFirst(undefined))
+  isLost = false
+  const key = await keys.ensureFirst(undefined)
+  t.match(await keys.authenticate(key ?? ''), { user: 'admin', role: 'admin', namespace: '*' })
+  t.equal(await new KeyService(repository, 5).ensureFirst(undefined), undefined, 'others show none')
 })
