@@ -26,13 +26,10 @@ export class ApiKeyRepository implements ApiKeyStore {
     return apiKeyOf(row)
   }
 
-  async createFirst(key: NewApiKey, when: 'only_key' | 'this_key'): Promise<boolean> {
+  async createFirst(key: NewApiKey, when: 'only_key' | 'this_key'): Promise<void> {
     const { schema } = this.#database
-    const rows =
-      when === 'only_key'
-        ? await this.#insert(key, sql`not exists (select from ${sql.table(`${schema}.api_keys`)})`, true)
-        : await this.#insert(key, sql`true`, false)
-    return rows.length > 0
+    if (when === 'this_key') await this.#insert(key, sql`true`, false)
+    else await this.#insert(key, sql`not exists (select from ${sql.table(`${schema}.api_keys`)})`, true)
   }
 
   async list(filter: ApiKeyFilter): Promise<readonly ApiKey[]> {

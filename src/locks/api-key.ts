@@ -49,7 +49,7 @@ export interface ApiKeyStore {
   findByHash(hash: Buffer): Promise<{ readonly principal: Principal; readonly hash: Buffer } | undefined>
   /**
    * Makes a key that lets the operator in. `only_key`: only in a database that never had a key, once however
-   * many replicas start. `this_key`: unless this very key has been made before. False: nothing was made.
+   * many replicas start. `this_key`: unless this very key has been made before.
    */
-  createFirst(key: NewApiKey, when: 'only_key' | 'this_key'): Promise<boolean>
+  createFirst(key: NewApiKey, when: 'only_key' | 'this_key'): Promise<void>
 }

@@ -325,3 +325,20 @@ t.test('a batch of 64 lone requests is one statement', async t => {
     [{ transactions: 1, locks: 64, own: true }],
   )
 })
+
+t.test('a repeat gives the same lock also where its namespace was closed meanwhile', async t => {
+  const stores = await openStores(t)
+  const session = named()
+  const lock = await grantedOne(stores, 'a', { session })
+  await stores.sql("insert into namespaces (name, is_closed) values ('tests', true)")
+  const root = { takeover: { reason: 'test' } }
+  for (const options of [{ session }, { session, ...root }]) {
+    t.match(await acquire(stores, 'a', options), { grants: [{ existing: true, lock: { id: lock.id } }] })
+    t.match(await acquire(stores, ['a', 'b'], options), {
+      kind: 'resource_not_found',
+      resources: [{ id: 'b' }],
+    })
+  }
+  t.match(await acquire(stores, 'b'), { kind: 'resource_not_found' })
+  t.same(await faults(stores), [])
+})

@@ -112,7 +112,7 @@ free as materialized (
   from claimed c
   left join seen using (position)
   group by c.request
-  having bool_and(c.known) and bool_and(c.got or coalesce(seen.own, false)) and bool_and(seen.id is null or seen.own)
+  having bool_and((c.known and c.got) or coalesce(seen.own, false)) and bool_and(seen.id is null or seen.own)
 ),
 granted as (
   insert into ${schema}.locks
@@ -164,8 +164,8 @@ select w.request,
         when p.user_name <> ws.user_name then 'session_forbidden'
         else 'session_expired'
       end
-    when not c.known then 'resource_not_found'
     when seen.own then 'existing'
+    when not c.known then 'resource_not_found'
     when seen.own_session then 'contended'
     when seen.live then 'conflict'
     when seen.id is not null then 'expired'

@@ -68,7 +68,11 @@ usable as materialized (
 ),
 ready as materialized (
   select from usable
-  where not exists (select from claimed where not got or not known)
+  where not exists (
+    select from claimed c
+    where not c.got
+      or not (c.known or exists (select from old where old.position = c.position and old.own))
+  )
     and (exists (select from touched) or not exists (select from old where own))
 ),
 removed as (
@@ -124,8 +128,8 @@ select
         when p.user_name <> $2 then 'session_forbidden'
         else 'session_expired'
       end
-    when not c.known then 'resource_not_found'
     when old.own and exists (select from ready) then 'existing'
+    when not c.known and not coalesce(old.own, false) then 'resource_not_found'
     else 'contended'
   end as state,
   coalesce(g.id, old.id) as id,
