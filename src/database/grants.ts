@@ -4,7 +4,10 @@ import type { RoleNames } from './role-names.ts'
 /** Tables that the service reads and never writes: an epoch that is lowered would make fencing tokens go back. */
 const READ_ONLY_TABLES = ['fencing_epoch']
 
-/** What readers do not see, by table. */
+/**
+ * What readers do not see, by table: operators may choose keys that can be guessed. The secrets of sign-ins are
+ * random, so their hashes tell nothing, and `select * from sessions` goes on working.
+ */
 const SECRET_COLUMNS: Readonly<Record<string, readonly string[]>> = { api_keys: ['key_hash'] }
 
 /**

@@ -9,25 +9,10 @@ import type {
   SweepCount,
 } from '../locks/session-store.ts'
 import type { Database } from './database.ts'
+import { type LeaseRow, type SessionRow, sessionOf } from './session-row.ts'
 import { createSessionSql } from './statements/create-session.ts'
 import { endSessionSql, sweepExpiredSql, sweepTombstonesSql } from './statements/end-sessions.ts'
 import { touchSessionSql } from './statements/touch.ts'
-
-/** The times of a session as every statement here returns them. */
-interface LeaseRow {
-  readonly started: Date
-  readonly last_touch: Date
-  readonly expires_at: Date | null
-  readonly expires_in: number | null
-}
-
-interface SessionRow extends LeaseRow {
-  readonly id: string
-  readonly user_name: string
-  readonly client: string | null
-  readonly ttl: number | null
-  readonly ends_with_last_lock: boolean
-}
 
 /** Sessions in PostgreSQL. The lease is the row, and its row lock decides who comes first. */
 export class SessionRepository implements SessionStore {
@@ -126,19 +111,5 @@ export class SessionRepository implements SessionStore {
         ),
       ])
       .$castTo<SessionRow>()
-  }
-}
-
-function sessionOf(row: SessionRow): Session {
-  return {
-    id: row.id,
-    user: row.user_name,
-    client: row.client,
-    ttlSeconds: row.ttl,
-    started: row.started,
-    lastTouch: row.last_touch,
-    expiresAt: row.expires_at,
-    expiresInSeconds: row.expires_in === null ? null : Math.max(0, row.expires_in),
-    endsWithLastLock: row.ends_with_last_lock,
   }
 }

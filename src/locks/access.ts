@@ -28,6 +28,12 @@ export function requireEveryNamespace(principal: Principal): void {
   }
 }
 
+/** Whether somebody administers a namespace, and so may do there what others may not. */
+export function administers(principal: Principal, namespace: string): boolean {
+  const isFor = principal.namespace === EVERY_NAMESPACE || principal.namespace === namespace
+  return principal.role === 'admin' && isFor
+}
+
 /**
  * Refuses whoever does not administer the whole service. Keys vouch for user names, and sessions belong to
  * users across namespaces: an administrator of one namespace who could mint keys could be anybody everywhere.

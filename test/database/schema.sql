@@ -69,6 +69,7 @@ create table locks (
   lock_time timestamp with time zone not null,
   reference text collate "C",
   metadata jsonb not null default '{}'::jsonb,
+  sole boolean not null default false,
   constraint locks_pkey PRIMARY KEY (id),
   constraint locks_resource_key UNIQUE (namespace, resource_type, resource_id),
   constraint locks_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE,
@@ -87,6 +88,7 @@ create table locks (
   vacuum_truncate=off
 );
 CREATE INDEX locks_session_id_idx ON locks USING btree (session_id);
+CREATE UNIQUE INDEX locks_sole_key ON locks USING btree (namespace, resource_type, holder) WHERE sole;
 comment on table locks is
   'One row a grant: this resource, to this session. A released lock''s row is gone. A lock whose session has expired is dead, even while its row is still here; the view held_locks leaves those out. Delete by hand if you must; never insert: only next_fencing_token() drawn under claim_resource() keeps the tokens in order.';
 comment on column locks.id is
@@ -109,6 +111,8 @@ comment on column locks.reference is
   'An id that the client brought.';
 comment on column locks.metadata is
   'Whatever the client wants to be found beside the lock.';
+comment on column locks.sole is
+  'True: the holder has only this one of all such locks on the type. Asking for another one gives it up.';
 
 create table namespaces (
   name text collate "C" not null,
@@ -217,11 +221,16 @@ create table sessions (
   expires_at timestamp with time zone not null,
   ended_at timestamp with time zone,
   end_reason text,
+  secret_hash bytea,
+  api_key_id bigint,
   constraint sessions_pkey PRIMARY KEY (id),
+  constraint sessions_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_keys(id),
   constraint sessions_client_length CHECK (((octet_length(client) >= 1) AND (octet_length(client) <= 255))),
   constraint sessions_end_reason_known CHECK ((end_reason = ANY (ARRAY['ended'::text, 'expired'::text, 'last_lock_gone'::text]))),
   constraint sessions_expiry_follows_ttl CHECK (((ttl IS NULL) = (expires_at = 'infinity'::timestamp with time zone))),
   constraint sessions_reason_needs_end CHECK (((end_reason IS NULL) OR (ended_at IS NOT NULL))),
+  constraint sessions_secret_hash_length CHECK ((octet_length(secret_hash) = 32)),
+  constraint sessions_secret_needs_key CHECK (((secret_hash IS NULL) = (api_key_id IS NULL))),
   constraint sessions_touched_after_start CHECK ((last_touch >= started)),
   constraint sessions_ttl_positive CHECK ((ttl > '00:00:00'::interval)),
   constraint sessions_user_name_length CHECK (((octet_length(user_name) >= 1) AND (octet_length(user_name) <= 255)))
@@ -232,6 +241,8 @@ create table sessions (
   autovacuum_vacuum_cost_delay=0,
   vacuum_truncate=off
 );
+CREATE INDEX sessions_api_key_id_idx ON sessions USING btree (api_key_id) WHERE (api_key_id IS NOT NULL);
+CREATE UNIQUE INDEX sessions_secret_hash_key ON sessions USING btree (secret_hash) WHERE ((secret_hash IS NOT NULL) AND (ended_at IS NULL));
 comment on table sessions is
   'Client instances of users. A session holds locks; when it ends, all its locks end with it. To end one by hand: update sessions set ended_at = now() where id = ...';
 comment on column sessions.id is
@@ -256,6 +267,10 @@ comment on column sessions.ended_at is
   'Set: the row is a tombstone.';
 comment on column sessions.end_reason is
   'ended, expired or last_lock_gone; null where the session was ended by hand.';
+comment on column sessions.secret_hash is
+  'SHA-256 of the cookie or token that a sign-in handed out. Null: the session was not made by a sign-in.';
+comment on column sessions.api_key_id is
+  'The key that was used to sign in: revoked with it, the sign-in is void.';
 
 create table users (
   id integer not null generated always as identity,

@@ -56,6 +56,18 @@ export function endExpiredSql(schema: string): string {
   )
 }
 
+/** What a sign-in does to an expired session that has its secret. $1 hash of the secret. */
+export function endSecretSql(schema: string): string {
+  return ending(
+    schema,
+    `select s.id, s.named, s.expires_at from ${schema}.sessions s
+  where s.secret_hash = $1::bytea and s.ended_at is null
+  for update`,
+    'victim.expires_at <= clock.t',
+    'expired',
+  )
+}
+
 /**
  * What the sweeper does. There is no index on any time, since it would end HOT updates: the scan of 100,000
  * sessions takes some 8 ms. $1 how many at most.
