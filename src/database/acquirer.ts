@@ -7,6 +7,7 @@ import type { Database } from './database.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { type AcquireBatchRow, acquireBatchSql } from './statements/acquire-batch.ts'
 import { type AcquireOneRow, acquireOneSql } from './statements/acquire-one.ts'
+import { type AcquireSoleRow, acquireSoleSql } from './statements/acquire-sole.ts'
 import { endExpiredSql } from './statements/end-sessions.ts'
 import { type TakeOverRow, takeOverSql } from './statements/take-over.ts'
 import { touchHoldersSql } from './statements/touch.ts'
@@ -50,13 +51,16 @@ export interface AcquireEvents {
 export class Acquirer {
   readonly #database: Database
   readonly #events: AcquireEvents
-  readonly #sql: Readonly<Record<'one' | 'batch' | 'takeOver' | 'endExpired' | 'touchHolders', string>>
+  readonly #sql: Readonly<
+    Record<'one' | 'sole' | 'batch' | 'takeOver' | 'endExpired' | 'touchHolders', string>
+  >
 
   constructor(database: Database, events: AcquireEvents) {
     this.#database = database
     this.#events = events
     this.#sql = {
       one: acquireOneSql(database.schema),
+      sole: acquireSoleSql(database.schema),
       batch: acquireBatchSql(database.schema),
       takeOver: takeOverSql(database.schema),
       endExpired: endExpiredSql(database.schema),
@@ -93,7 +97,8 @@ export class Acquirer {
     try {
       const [first] = batch
       if (first !== undefined && batch.length === 1) {
-        if (first.request.takeover !== null) return [await this.#takeOver(first)]
+        if (first.request.isSole) return [await this.#acquireSole(first)]
+        if (first.request.takeover !== null || first.request.replacesOwn) return [await this.#takeOver(first)]
         if (isPlain(first.request)) return [await this.#acquireOne(first)]
       }
       return await this.#acquireBatch(batch)
@@ -145,22 +150,44 @@ export class Acquirer {
       resources.map(({ namespace }) => namespace),
       resources.map(({ type }) => type),
       resources.map(({ id }) => id),
+      request.takeover === null,
     ])
     return this.#verdict(rows, resources.length)
   }
 
-  /** For re-entry by user: H8 of the design, a lock that is answered as held already must have been written. */
+  async #acquireSole({ request, sessionId }: Pending): Promise<Verdict> {
+    const [resource] = request.resources
+    if (resource === undefined || request.resources.length > 1 || request.session.kind !== 'implicit') {
+      throw new TypeError('a sole lock is one resource under a session of its own')
+    }
+    const rows = await this.#database.run<AcquireSoleRow>(this.#sql.sole, [
+      resource.namespace,
+      resource.type,
+      resource.id,
+      sessionId,
+      request.holder,
+      request.client,
+      request.session.ttlSeconds,
+      request.reference,
+      JSON.stringify(request.metadata),
+    ])
+    return this.#verdict(rows, 1)
+  }
+
+  /** For re-entry beyond the session: H8 of the design, a lock that is answered as held must have been written. */
   async #touchHolders(batch: readonly Pending[]): Promise<readonly string[]> {
-    const byUser = batch.filter(({ request }) => request.reentry === 'user')
-    if (byUser.length === 0) return []
-    const wanted = byUser.flatMap(({ request }) =>
-      request.resources.map(resource => ({ ...resource, holder: request.holder })),
+    const reentrant = batch.filter(({ request }) => request.reentry !== 'session')
+    if (reentrant.length === 0) return []
+    const wanted = reentrant.flatMap(({ request: { resources, holder, client, reentry } }) =>
+      resources.map(resource => ({ ...resource, holder, client, byClient: reentry === 'client' })),
     )
     const rows = await this.#database.run<{ id: string }>(this.#sql.touchHolders, [
       wanted.map(({ holder }) => holder),
       wanted.map(({ namespace }) => namespace),
       wanted.map(({ type }) => type),
       wanted.map(({ id }) => id),
+      wanted.map(({ client }) => client),
+      wanted.map(({ byClient }) => byClient),
     ])
     return rows.map(({ id }) => id)
   }
@@ -216,9 +243,14 @@ function isPlain(request: AcquireRequest): boolean {
   )
 }
 
+/** Whether a statement may be about other requests too. */
+function isShareable(request: AcquireRequest): boolean {
+  return request.takeover === null && !request.replacesOwn && !request.isSole
+}
+
 /**
  * Splits requests so that each batch can be one statement: no resource and no session twice, within the caps,
- * and a takeover alone.
+ * and a takeover or a sole lock alone.
  */
 function* batchesOf(pending: readonly Pending[]): Generator<readonly Pending[]> {
   let rest = pending
@@ -235,8 +267,9 @@ function* batchesOf(pending: readonly Pending[]): Generator<readonly Pending[]> 
       const fits =
         batch.length === 0 ||
         (batch.length < MAX_BATCH_REQUESTS &&
-          one.request.takeover === null &&
-          batch[0]?.request.takeover === null &&
+          isShareable(one.request) &&
+          batch[0] !== undefined &&
+          isShareable(batch[0].request) &&
           resources + keys.length - 1 <= MAX_RESOURCES_PER_ACQUIRE &&
           !keys.some(key => taken.has(key)))
       if (!fits) {
@@ -265,7 +298,7 @@ function batchParameters(batch: readonly Pending[], reentrant: readonly string[]
     sessions.map(session => (session.kind === 'existing' ? null : session.ttlSeconds)),
     sessions.map(session => SESSION_KIND[session.kind]),
     sessions.map(session => session.kind === 'named' && session.endsWithLastLock),
-    batch.map(({ request }) => request.reentry === 'user'),
+    batch.map(({ request }) => request.reentry),
     batch.map(({ request }) => request.reference),
     batch.map(({ request }) => JSON.stringify(request.metadata)),
     wanted.map(({ number }) => number),

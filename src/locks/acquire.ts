@@ -4,7 +4,7 @@ import type { Resource } from './resource.ts'
 /** Under which session an acquire takes its locks. */
 export type SessionChoice =
   /** One of its own, with an id made by the service. It ends with its last lock. */
-  | { readonly kind: 'implicit'; readonly ttlSeconds: number }
+  | { readonly kind: 'implicit'; readonly ttlSeconds: number | null }
   /** One that the client named: made on first use, touched on every later one. Can be repeated. */
   | {
       readonly kind: 'named'
@@ -23,12 +23,19 @@ export interface AcquireRequest {
   readonly client: string | null
   readonly session: SessionChoice
   /**
-   * Whose locks count as held already: those of this session, or those of every live session of the
-   * same user. In the second case the lock stays with the session that has it, which is touched.
+   * Whose locks count as held already: those of this session, those of every live session of the same user, or of
+   * the same user and client. A lock of another session stays with it, and that session is touched.
    */
-  readonly reentry: 'session' | 'user'
+  readonly reentry: 'session' | 'user' | 'client'
   /** An administrator takes over whatever others hold. */
   readonly takeover: { readonly reason: string } | null
+  /** True: what other sessions of the same user hold is taken over from them, and is a new grant. */
+  readonly replacesOwn: boolean
+  /**
+   * True: the holder has one such lock on the type in the namespace. An earlier one is given up in the same
+   * transaction, if this one is granted. One resource, an implicit session, and re-entry by user only.
+   */
+  readonly isSole: boolean
   readonly reference: string | null
   readonly metadata: JsonObject
 }

@@ -1,5 +1,5 @@
 import { requireNamespace, requireRole } from './access.ts'
-import type { AcquireOutcome, SessionChoice } from './acquire.ts'
+import type { AcquireOutcome, AcquireRequest, SessionChoice } from './acquire.ts'
 import type { Principal } from './api-key.ts'
 import { Refusal } from './errors.ts'
 import type { JsonObject, Lock } from './lock.ts'
@@ -17,8 +17,12 @@ export interface AcquireInput {
   /** Of a session made by this acquire. On by default, so that a late duplicate meets a tombstone. */
   readonly endsWithLastLock?: boolean | undefined
   readonly client?: string | null | undefined
-  readonly reentry?: 'session' | 'user' | undefined
+  readonly reentry?: AcquireRequest['reentry'] | undefined
   readonly takeover?: boolean | undefined
+  /** True: a lock of the same user in another session becomes a new grant in this one. */
+  readonly replacesOwn?: boolean | undefined
+  /** True: the user has one such lock on the type, and gives up an earlier one for it. */
+  readonly isSole?: boolean | undefined
   /** Why an administrator takes over; required with `takeover`. */
   readonly reason?: string | undefined
   readonly reference?: string | null | undefined
@@ -41,8 +45,8 @@ export interface AuditEvent {
  * 1. The holder is the principal's user, whatever a body says.
  * 2. A role below locker changes nothing; a key of another namespace sees nothing.
  * 3. Only an administrator takes over or releases somebody else's lock, and says why.
- * 4. A lock without end needs a session that the client named: otherwise a lost answer would leave a lock
- *    that nobody can find.
+ * 4. A lock without end needs a session that the client named, or re-entry by user or client: otherwise a lost
+ *    answer would leave a lock that nobody can find.
  *
  * Exclusion, order of tokens and time are not decided here but in the database: see LockStore.
  */
@@ -68,6 +72,8 @@ export class LockService {
         session: sessionChoice(input),
         reentry: input.reentry ?? 'session',
         takeover,
+        replacesOwn: input.replacesOwn ?? false,
+        isSole: input.isSole ?? false,
         reference: input.reference ?? null,
         metadata: input.metadata ?? {},
       },
@@ -148,7 +154,7 @@ function lockNotFound(lockId: string): never {
   )
 }
 
-function takeoverOf(principal: Principal, input: AcquireInput): { reason: string } | null {
+function takeoverOf(principal: Principal, input: AcquireInput): AcquireRequest['takeover'] {
   if (input.takeover !== true) return null
   requireRole(principal, 'admin')
   if (input.reason === undefined) {
@@ -162,18 +168,18 @@ function takeoverOf(principal: Principal, input: AcquireInput): { reason: string
 function sessionChoice(input: AcquireInput): SessionChoice {
   const { sessionId, ttlSeconds } = input
   if (sessionId === undefined) {
-    if (ttlSeconds === null) {
+    if (ttlSeconds === null && (input.reentry ?? 'session') === 'session') {
       throw new Refusal('invalid_request', 'a lock without end needs a session', {
         fields: [
           {
             field: 'ttl',
             message:
-              'null needs `session`, a UUID made by the client: without it a lost answer would be lost for ever',
+              'null needs `session`, a UUID made by the client, or `reentry` by user: without it a lost answer would be lost for ever',
           },
         ],
       })
     }
-    return { kind: 'implicit', ttlSeconds: ttlSeconds ?? DEFAULT_TTL_SECONDS }
+    return { kind: 'implicit', ttlSeconds: ttlSeconds === undefined ? DEFAULT_TTL_SECONDS : ttlSeconds }
   }
   if (ttlSeconds === undefined) return { kind: 'existing', id: sessionId }
   return { kind: 'named', id: sessionId, ttlSeconds, endsWithLastLock: input.endsWithLastLock ?? true }

@@ -15,6 +15,8 @@ export interface LockFilter {
   readonly id?: string | undefined
   readonly idPrefix?: string | undefined
   readonly holder?: string | undefined
+  /** The client of the session; null: of sessions that named none. */
+  readonly client?: string | null | undefined
   readonly sessionId?: string | undefined
   /** Only locks whose id is greater. */
   readonly afterLockId?: string | undefined

@@ -99,6 +99,8 @@ export function request(
     session: { kind: 'implicit', ttlSeconds: 30 },
     reentry: 'session',
     takeover: null,
+    replacesOwn: false,
+    isSole: false,
     reference: null,
     metadata: {},
     ...options,

@@ -43,9 +43,9 @@ export interface AcquireBatchRow extends LockRow {
  *    somebody else made meanwhile: the error undoes the whole statement, and it is sent again.
  *
  * $1-$6 sessions: ids, users, clients, ttls in seconds, kinds (new, make, have), ends with last lock.
- * $7-$9 requests: re-entry by user, reference, metadata.
+ * $7-$9 requests: re-entry (session, user, client), reference, metadata.
  * $10-$14 resources: number of the request (from 1), session id, namespace, type, id.
- * $15 sessions of the same users that hold some of the resources and have just been touched.
+ * $15 sessions of the same users, or users and clients, that hold some of the resources and have just been touched.
  */
 export function acquireBatchSql(schema: string): string {
   return `with wanted_session as materialized (
@@ -53,8 +53,8 @@ export function acquireBatchSql(schema: string): string {
     as w(id, user_name, client, ttl, kind, ends_with_last_lock)
 ),
 request as materialized (
-  select * from unnest($7::boolean[], $8::text[], $9::text[])
-    with ordinality as r(reentry_by_user, reference, metadata, number)
+  select * from unnest($7::text[], $8::text[], $9::text[])
+    with ordinality as r(reentry, reference, metadata, number)
 ),
 wanted as materialized (
   select w.*, ordinality as position
@@ -98,7 +98,8 @@ seen as materialized (
     s.client, s.last_touch, s.expires_at,
     l.session_id = c.session_id as own_session,
     (l.session_id = c.session_id and c.session_id in (select id from touched))
-      or (r.reentry_by_user and l.holder = w.user_name and l.session_id = any($15::uuid[])
+      or (r.reentry <> 'session' and l.holder = w.user_name and l.session_id = any($15::uuid[])
+        and (r.reentry = 'user' or s.client is not distinct from w.client)
         and s.ended_at is null and s.expires_at > now()) as own,
     s.ended_at is null and s.expires_at > now() as live
   from claimed c

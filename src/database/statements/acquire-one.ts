@@ -16,7 +16,7 @@ export interface AcquireOneRow extends LockRow {
  * 3. The session is written after the lock and only if there is one: a refused acquire leaves nothing behind.
  *    The foreign key is checked at the end of the statement.
  *
- * $1 namespace, $2 type, $3 id, $4 session id (new), $5 holder, $6 client, $7 ttl in seconds, $8 reference,
+ * $1 namespace, $2 type, $3 id, $4 session id (new), $5 holder, $6 client, $7 ttl in seconds or null, $8 reference,
  * $9 metadata.
  */
 export function acquireOneSql(schema: string): string {
@@ -47,12 +47,13 @@ session as (
   insert into ${schema}.sessions
     (id, user_name, client, ttl, named, ends_with_last_lock, started, last_touch, expires_at)
   select session_id, holder, $6, make_interval(secs => $7::float8), false, true, lock_time, lock_time,
-    lock_time + make_interval(secs => $7::float8)
+    coalesce(lock_time + make_interval(secs => $7::float8), 'infinity')
   from granted
   returning client, last_touch, expires_at
 )
 select 'granted' as state, l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token,
-  l.holder, s.client, l.reference, l.metadata, l.lock_time, s.last_touch, s.expires_at, $7::float8 as expires_in
+  l.holder, s.client, l.reference, l.metadata, l.lock_time, s.last_touch,
+  nullif(s.expires_at, 'infinity') as expires_at, $7::float8 as expires_in
 from granted l, session s
 union all
 select 'resource_not_found', null, $1, $2, $3, null, null, null, null, null, null, null, null, null, null

@@ -6,6 +6,8 @@ export interface TakeOverRow extends LockRow {
   readonly state:
     | 'granted'
     | 'existing'
+    | 'conflict'
+    | 'expired'
     | 'contended'
     | 'resource_not_found'
     | 'session_expired'
@@ -16,7 +18,9 @@ export interface TakeOverRow extends LockRow {
 }
 
 /**
- * An administrator's acquire of one set: whatever others hold changes hands in one statement. The old lock's
+ * An acquire of one set that takes over: whatever others hold, where an administrator asks; or what other sessions
+ * of the same user hold, and then a lock of somebody else is in the way as in any acquire. It changes hands in one
+ * statement. The old lock's
  * row goes and a new one comes, with a new id and a new token, so that nobody can mistake one for the other.
  *
  * The claims are taken before the sessions' rows are waited for; since claims are only ever tried, whoever
@@ -26,7 +30,7 @@ export interface TakeOverRow extends LockRow {
  * Where the own session went away during that wait, so did the locks that the snapshot still shows: contended.
  *
  * $1 session id, $2 user, $3 client, $4 ttl in seconds, $5 kind (new, make, have), $6 ends with last lock,
- * $7 reference, $8 metadata, $9-$11 namespaces, types, ids.
+ * $7 reference, $8 metadata, $9-$11 namespaces, types, ids, $12 whether only from the same user.
  */
 export function takeOverSql(schema: string): string {
   return `with claimed as materialized (
@@ -36,14 +40,16 @@ export function takeOverSql(schema: string): string {
     with ordinality as w(namespace, resource_type, resource_id)
 ),
 old as materialized (
-  select c.position, l.*, l.session_id = $1::uuid as own
+  select c.position, l.*, l.session_id = $1::uuid as own, $12::boolean and l.holder <> $2 as foreign_holder,
+    s.client, s.last_touch, s.expires_at, s.ended_at is null and s.expires_at > now() as live
   from claimed c
   join ${schema}.locks l using (namespace, resource_type, resource_id)
+  join ${schema}.sessions s on s.id = l.session_id
 ),
 present as materialized (
   select s.id, s.user_name, s.client, s.ttl, s.last_touch, s.expires_at, s.ended_at
   from ${schema}.sessions s
-  where s.id = $1::uuid or s.id in (select session_id from old)
+  where s.id = $1::uuid or s.id in (select session_id from old where not foreign_holder)
   order by s.id
   for update
 ),
@@ -74,6 +80,7 @@ ready as materialized (
       or not (c.known or exists (select from old where old.position = c.position and old.own))
   )
     and (exists (select from touched) or not exists (select from old where own))
+    and not exists (select from old where foreign_holder)
 ),
 removed as (
   delete from ${schema}.locks l
@@ -122,6 +129,7 @@ select
   case
     when exists (select from partial) then ${schema}.refuse_partial_set()
     when g.id is not null then 'granted'
+    when old.foreign_holder then case when old.live then 'conflict' else 'expired' end
     when u.id is null then
       case
         when p.id is null then 'session_not_found'
@@ -134,16 +142,16 @@ select
   end as state,
   coalesce(g.id, old.id) as id,
   c.namespace, c.resource_type, c.resource_id,
-  $1::uuid as session_id,
+  case when old.foreign_holder then old.session_id else $1::uuid end as session_id,
   coalesce(g.fencing_token, old.fencing_token) as fencing_token,
-  $2 as holder,
-  u.client,
+  case when old.foreign_holder then old.holder else $2 end as holder,
+  case when old.foreign_holder then old.client else u.client end as client,
   case when g.id is null then old.reference else g.reference end as reference,
   coalesce(g.metadata, old.metadata) as metadata,
   coalesce(g.lock_time, old.lock_time) as lock_time,
-  clock.t as last_touch,
-  nullif(u.expires_at, 'infinity') as expires_at,
-  extract(epoch from nullif(u.expires_at, 'infinity') - clock.t)::float8 as expires_in,
+  case when old.foreign_holder then old.last_touch else clock.t end as last_touch,
+  nullif(e.expires_at, 'infinity') as expires_at,
+  extract(epoch from nullif(e.expires_at, 'infinity') - clock.t)::float8 as expires_in,
   removed.holder as taken_from
 from claimed c
 cross join clock
@@ -152,5 +160,8 @@ left join present p on p.id = $1::uuid
 left join old on old.position = c.position
 left join result g on g.position = c.position
 left join removed on removed.position = c.position
+cross join lateral (
+  select case when old.foreign_holder then old.expires_at else u.expires_at end as expires_at
+) e
 order by c.position`
 }

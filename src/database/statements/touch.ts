@@ -53,8 +53,9 @@ left join touched t on true`
 }
 
 /**
- * Touches the live sessions of users that hold any of the resources: what makes re-entry by user a write.
- * $1-$4 users, namespaces, types, ids. The ids of the sessions.
+ * Touches the live sessions of users that hold any of the resources: what makes re-entry by user or client a write.
+ * $1-$4 users, namespaces, types, ids, $5 clients, $6 whether the client has to be the session's too. The ids of
+ * the sessions.
  */
 export function touchHoldersSql(schema: string): string {
   return `with present as materialized (
@@ -62,8 +63,11 @@ export function touchHoldersSql(schema: string): string {
   from ${schema}.sessions s
   where s.id in (
     select l.session_id
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as w(holder, namespace, resource_type, resource_id)
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[])
+      as w(holder, namespace, resource_type, resource_id, client, by_client)
     join ${schema}.locks l using (namespace, resource_type, resource_id, holder)
+    join ${schema}.sessions o on o.id = l.session_id
+    where not w.by_client or o.client is not distinct from w.client
   )
   order by s.id
   for no key update
