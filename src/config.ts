@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { SCHEMA_NAME } from './database/database.ts'
+import { DIALECT_NAMES } from './http/dialects.ts'
+import { RESOURCE_LIMITS } from './locks/resource.ts'
 
 /** How the service is set up. Read once, at the start; nothing else looks at the environment. */
 export type Config = Readonly<z.output<typeof environment>>
@@ -19,10 +21,26 @@ function whole(min: number, max: number, fallback: number) {
     .prefault(String(fallback))
 }
 
+function namespace(fallback: string) {
+  return z
+    .string()
+    .refine(name => Buffer.byteLength(name) <= RESOURCE_LIMITS.namespace, 'has to be at most 255 bytes')
+    .prefault(fallback)
+}
+
 const flag = z
   .enum(['true', 'false'], 'has to be true or false')
   .prefault('false')
   .transform(text => text === 'true')
+
+/** Words with commas between them, each of the known ones at most once. */
+function words<Word extends string>(known: readonly Word[], fallback: string) {
+  return z
+    .string()
+    .transform(text => text.split(',').map(word => word.trim()))
+    .pipe(z.array(z.enum(known, `has to be names with commas between them, of: ${known.join(', ')}`)))
+    .prefault(fallback)
+}
 
 /** Each is explained in .env.example. */
 const environment = z.object({
@@ -54,6 +72,26 @@ const environment = z.object({
   TOMBSTONE_SECONDS: whole(60, 31_536_000, 3600),
   KEY_CACHE_SECONDS: whole(0, 60, 5),
   PUBLIC_METRICS: flag,
+  DIALECTS: words([...DIALECT_NAMES, 'none'], DIALECT_NAMES.join(',')),
+  ALM_SESSION_SECONDS: whole(60, 86_400, 3600),
+  ALM_TIME_ZONE: z
+    .string()
+    .refine(isTimeZone, 'has to be a time zone, such as Europe/Berlin')
+    .prefault('UTC'),
+  ALM_LOCK_FAILURE_STATUS: z
+    .enum(['403', '500'], 'has to be 403 or 500')
+    .prefault('403')
+    .transform(status => (status === '403' ? 403 : 500)),
+  ALM_REQUIRE_XSRF_TOKEN: flag,
+  BIMPLUS_REFUSE_SELECTIONS_BY_DEFAULT: flag,
+  VERSAL_NAMESPACE: namespace('versal'),
+  VERSAL_LOCK_SECONDS: whole(1, 86_400, 900),
+  POLARIS_NAMESPACE: namespace('polaris'),
+  POLARIS_CLEAR_LOCKS_AT_SIGN_IN: flag,
+  POLARIS_MAX_LOCK_AGE_HOURS: whole(0, 8760, 0),
+  BRIDGE_NAMESPACE: namespace('bridge'),
+  BRIDGE_LOCK_SECONDS: whole(1, 86_400, 900),
+  BRIDGE_REFUSE_HOLDER: flag,
   DRAIN_TIMEOUT_MS: whole(0, 600_000, 10_000),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'is not a level of pino')
@@ -80,6 +118,15 @@ export function configOfProcess(): Config {
     if (error.code !== 'ENOENT') throw new ConfigError(`the file .env cannot be read: ${error.message}`)
   }
   return readConfig(process.env)
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isPostgresUrl(text: string): boolean {

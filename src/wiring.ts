@@ -6,6 +6,9 @@ import { Database } from './database/database.ts'
 import { LockRepository } from './database/lock-repository.ts'
 import { Readiness } from './database/readiness.ts'
 import { SessionRepository } from './database/session-repository.ts'
+import { SignInRepository } from './database/sign-in-repository.ts'
+import { UserRepository } from './database/user-repository.ts'
+import { dialectSettings } from './dialect-settings.ts'
 import { createApp } from './http/app.ts'
 import { Metrics } from './http/metrics.ts'
 import { HttpServer } from './http/server.ts'
@@ -13,7 +16,9 @@ import { CatalogueService } from './locks/catalogue-service.ts'
 import { KeyService } from './locks/key-service.ts'
 import { LockService } from './locks/lock-service.ts'
 import { SessionService } from './locks/session-service.ts'
+import { SignInService } from './locks/sign-in-service.ts'
 import { Sweeper } from './locks/sweeper.ts'
+import { UserService } from './locks/user-service.ts'
 import { poolSettings } from './service-database.ts'
 import { observe, ServiceMetrics } from './service-metrics.ts'
 
@@ -65,11 +70,15 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
       log.warn({ err: error }, 'a sweep failed; the next one goes on')
     },
   })
+  const sessions = new SessionRepository(database, config.TOMBSTONE_SECONDS)
   const app = createApp({
     locks: new LockService(new LockRepository(database, events), event => log.warn(event, event.event)),
-    sessions: new SessionService(new SessionRepository(database, config.TOMBSTONE_SECONDS)),
+    sessions: new SessionService(sessions),
     catalogue: new CatalogueService(new CatalogueRepository(bulk)),
     keys,
+    signIns: new SignInService(new SignInRepository(database), sessions, keys),
+    users: new UserService(new UserRepository(database)),
+    dialects: dialectSettings(config),
     readiness: () => readiness.problems(),
     metrics,
     log,

@@ -30,7 +30,9 @@ function filesBelow(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(path.join(SOURCES, file), 'utf8')
-  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g)].map(match => match[1] ?? '')
+  const specifiers = [...text.matchAll(/(?:\bfrom\s|\bimport\s*\(?)\s*'([^']+)'/g)].map(
+    match => match[1] ?? '',
+  )
   return specifiers
     .filter(specifier => !specifier.startsWith('node:') && !builtinModules.includes(specifier))
     .map(specifier => ({ file, floor: topOf(file), target: targetOf(file, specifier) }))

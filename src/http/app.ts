@@ -1,44 +1,42 @@
 import Koa from 'koa'
 import { Refusal } from '../locks/errors.ts'
 import type { RequestMiddleware, RequestState } from './context.ts'
+import { dialectFamilies } from './dialects.ts'
 import { errorHandler } from './error-handler.ts'
 import { openApiDocument } from './openapi.ts'
 import { operations } from './operations.ts'
 import { type ErrorPresenter, presentProblem } from './problem.ts'
 import { requestLog } from './request-log.ts'
 import { pathOf, requireProperTarget } from './request-target.ts'
-import { mountRoutes, type RouteFamily } from './router.ts'
+import { familyOf, type NativeFamily, type RouteFamily } from './route-family.ts'
+import { routeRequests } from './router.ts'
 import type { AppServices } from './services.ts'
 import { v1 } from './v1/family.ts'
 
 export function createApp(services: AppServices): Koa<RequestState> {
   const { log, metrics } = services
-  const families = familiesOf(services.publicMetrics ?? false)
+  const families = [...dialectFamilies(services.dialects), ...nativeFamilies(services.publicMetrics ?? false)]
   const app = new Koa<RequestState>()
   app.use(requestLog(log, metrics))
   app.use(errorHandler(presenterFor(families), log))
   app.use(checkHead)
-  mountRoutes(app, families, services)
+  app.use(routeRequests(families, services))
   // what comes here happened after an answer was begun: a client that closed its socket, mostly
   app.on('error', error => log.debug({ err: error }, 'an answer could not be finished'))
   return app
 }
 
-/** The OpenAPI document of everything that createApp answers. */
+/** The OpenAPI document of everything that is our own. The dialects are documented by their makers. */
 export function apiDocument(): object {
-  return openApiDocument(familiesOf(false).flatMap(family => family.routes))
+  return openApiDocument(nativeFamilies(false).flatMap(family => family.routes))
 }
 
-function familiesOf(publicMetrics: boolean): readonly RouteFamily[] {
+function nativeFamilies(publicMetrics: boolean): readonly NativeFamily[] {
   return [v1, operations({ publicMetrics, document: apiDocument })]
 }
 
 function presenterFor(families: readonly RouteFamily[]): (target: string) => ErrorPresenter {
-  return target => {
-    const path = pathOf(target)
-    const family = families.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))
-    return family?.presentError ?? presentProblem
-  }
+  return target => familyOf(families, pathOf(target))?.presentError ?? presentProblem
 }
 
 const checkHead: RequestMiddleware = async (ctx, next) => {

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { CHALLENGES } from './authentication.ts'
 import type { RequestContext, RequestMiddleware } from './context.ts'
 import { failureOf } from './failure.ts'
 import type { ErrorPresenter } from './problem.ts'
@@ -8,7 +7,7 @@ import { ClientGone } from './request-body.ts'
 
 /**
  * Answers whatever was thrown below. Which words it is answered in is the business of the family of routes
- * that the path belongs to; status, Retry-After and the challenge of a 401 are the same for all.
+ * that the path belongs to; Retry-After and the ban on keeping it are the same for all.
  */
 export function errorHandler(
   presenterFor: (target: string) => ErrorPresenter,
@@ -39,7 +38,7 @@ function answerFailure(ctx: RequestContext, error: unknown, present: ErrorPresen
   if (failure.retryAfterSeconds !== undefined) {
     ctx.res.setHeader('Retry-After', Math.ceil(failure.retryAfterSeconds))
   }
-  if (failure.code === 'unauthenticated') ctx.res.setHeader('WWW-Authenticate', CHALLENGES)
   ctx.res.setHeader('Cache-Control', 'no-store')
-  sendReply(ctx, present(failure, { requestId: ctx.state.requestId, headers: ctx.req.headers }))
+  const { method = '', url: target = '', headers } = ctx.req
+  sendReply(ctx, present(failure, { requestId: ctx.state.requestId, method, target, headers }))
 }

@@ -5,7 +5,7 @@ import { Refusal } from '../locks/errors.ts'
 import { docsRoutes } from './docs.ts'
 import { presentProblem } from './problem.ts'
 import { type PublicCall, type Route, route } from './route.ts'
-import type { RouteFamily } from './router.ts'
+import type { NativeFamily } from './route-family.ts'
 
 /** How long a document may be believed that only a new release changes. */
 const DOCUMENT_CACHE = 'public, max-age=300'
@@ -16,9 +16,10 @@ export interface OperationOptions {
 }
 
 /** What operators, probes and readers of the documentation ask for. */
-export function operations({ publicMetrics, document }: OperationOptions): RouteFamily {
+export function operations({ publicMetrics, document }: OperationOptions): NativeFamily {
   return {
-    prefix: '',
+    kind: 'native',
+    prefixes: [''],
     body: { limitBytes: 0, mediaTypes: [] },
     presentError: presentProblem,
     routes: [live, ready, metricsRoute(publicMetrics), openApi(document), ...docsRoutes],

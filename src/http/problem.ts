@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ErrorCode } from '../locks/errors.ts'
+import { CHALLENGES } from './authentication.ts'
 import { ERROR_ANSWERS, type Failure } from './failure.ts'
 import type { Reply } from './route.ts'
 
@@ -24,9 +25,12 @@ export function problemDocument(
   return { type: problemType(code), title, status, detail, code, request_id: requestId, ...extensions }
 }
 
-/** What a presenter may want to know of the request: some dialects choose by the Accept header. */
+/** What a presenter may want to know of the request: some dialects choose by the path or the Accept header. */
 export interface FailedRequest {
   readonly requestId: string
+  readonly method: string
+  /** As it was sent, query and all. */
+  readonly target: string
   readonly headers: IncomingHttpHeaders
 }
 
@@ -40,6 +44,7 @@ export const presentProblem: ErrorPresenter = (failure, { requestId }) => {
   if (failure.outcome !== undefined) extensions.outcome = failure.outcome
   return {
     status: failure.status,
+    ...(failure.code === 'unauthenticated' && { headers: { 'WWW-Authenticate': CHALLENGES } }),
     type: PROBLEM_TYPE,
     body: problemDocument(failure.code, failure.detail, requestId, extensions),
   }

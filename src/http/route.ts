@@ -6,7 +6,8 @@ import type { AppServices } from './services.ts'
 /** What a handler answers; the rest of the response is the same for every route. */
 export interface Reply {
   readonly status: number
-  readonly headers?: Readonly<Record<string, string>>
+  /** A list is sent as a header field each. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
   /** The media type; JSON unless said otherwise. */
   readonly type?: string
   /** Text and bytes are sent as they are, anything else as JSON. Undefined: no body. */

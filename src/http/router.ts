@@ -1,51 +1,89 @@
 import Router from '@koa/router'
-import type Koa from 'koa'
 import { z } from 'zod'
 import { Refusal } from '../locks/errors.ts'
 import { authenticate } from './authentication.ts'
 import type { RequestContext, RequestMiddleware, RequestState } from './context.ts'
 import { parseJson } from './json.ts'
 import { type LinesRules, readLines } from './ndjson.ts'
-import type { ErrorPresenter } from './problem.ts'
 import { sendReply } from './reply.ts'
-import { type BodyRules, readBody } from './request-body.ts'
-import { queryParameters } from './request-target.ts'
+import { readBody } from './request-body.ts'
+import { pathOf, queryParameters } from './request-target.ts'
 import type { Line, ProtectedRoute, Route } from './route.ts'
+import { familyOf, type RouteFamily, type WireFamily } from './route-family.ts'
 import type { AppServices } from './services.ts'
 import { validated } from './validation.ts'
-
-/** Routes that speak one wire format: the native API, or a dialect. */
-export interface RouteFamily {
-  /** Every path that begins with it belongs to the family, also those that are no route. */
-  readonly prefix: string
-  readonly routes: readonly Route[]
-  readonly body: BodyRules
-  readonly presentError: ErrorPresenter
-}
+import type { WireRoute } from './wire-route.ts'
 
 const NOTHING = z.strictObject({})
 
 /** Room for the largest import, with ids of some 200 bytes; one line may be a selection of 1,000 elements. */
 const LINES_RULES: LinesRules = { limitBytes: 64 * 1024 * 1024, lineLimitBytes: 256 * 1024 }
 
-/** Adds what finds and runs the route of a request, and answers where there is none. */
-export function mountRoutes(
-  app: Koa<RequestState>,
-  families: readonly RouteFamily[],
-  services: AppServices,
-): void {
-  // exact paths: a second spelling of a path would be a second name for what is behind it
-  const router = new Router<RequestState>({ sensitive: true, strict: true })
-  for (const family of families) {
-    for (const route of family.routes) {
-      const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
-      router.register(path, [route.method], handlerOf(route, family, services))
+/** Spaces at the end of a path: a published client sends them. */
+const TRAILING_SPACES = /(?:%20)+$/
+
+/**
+ * Finds and runs the route of a request, and answers where there is none. The family is found first, so that a
+ * request meets the routes of one family only, however many others there are.
+ */
+export function routeRequests(families: readonly RouteFamily[], services: AppServices): RequestMiddleware {
+  const routers = new Map(families.map(family => [family, routerOf(family, services).routes()]))
+  return async ctx => {
+    const family = familyOf(families, pathOf(ctx.req.url ?? ''))
+    const run = family && routers.get(family)
+    if (family === undefined || run === undefined) throw nothingHere()
+    if (family.kind === 'wire') {
+      for (const [name, value] of Object.entries(family.headers ?? {})) ctx.res.setHeader(name, value)
+      ctx.path = ctx.path.replace(TRAILING_SPACES, '')
     }
+    // a router of its own kind of context; what it adds to it is optional
+    await run(ctx as Parameters<typeof run>[0], () => noRoute(ctx))
   }
-  app.use(router.routes()).use(noRoute)
 }
 
-function handlerOf(route: Route, family: RouteFamily, services: AppServices): RequestMiddleware {
+function routerOf(family: RouteFamily, services: AppServices): Router<RequestState> {
+  // exact paths, where a dialect does not want it otherwise: a second spelling would be a second name for one thing
+  const router = new Router<RequestState>({
+    sensitive: family.kind !== 'wire' || family.ignoresCase !== true,
+    strict: true,
+  })
+  const add = (path: string, method: string, handler: RequestMiddleware) =>
+    router.register(path.replaceAll(/\{(\w+)\}/g, ':$1'), [method], handler)
+  if (family.kind === 'wire') {
+    for (const route of family.routes) add(route.path, route.method, wireHandler(route, family, services))
+  } else {
+    for (const route of family.routes) add(route.path, route.method, handlerOf(route, family, services))
+  }
+  return router
+}
+
+function wireHandler(route: WireRoute, family: WireFamily, services: AppServices): RequestMiddleware {
+  return async ctx => {
+    const { state } = ctx
+    state.route = route.path
+    ctx.res.setHeader('Cache-Control', 'no-store')
+    const reply = await route.handle({
+      services,
+      requestId: state.requestId,
+      method: ctx.method,
+      headers: ctx.req.headers,
+      params: ctx.params,
+      query: new URLSearchParams(ctx.querystring),
+      body: mediaTypes => readBody(ctx.req, { limitBytes: family.bodyLimitBytes, mediaTypes }),
+      actsFor(principal, namespace) {
+        state.principal = principal
+        state.namespace = namespace
+      },
+    })
+    sendReply(ctx, reply)
+  }
+}
+
+function handlerOf(
+  route: Route,
+  family: Exclude<RouteFamily, WireFamily>,
+  services: AppServices,
+): RequestMiddleware {
   if (route.access === 'public') {
     return async ctx => {
       ctx.state.route = route.path
@@ -83,19 +121,19 @@ async function* linesOf(
 async function bodyOf(
   ctx: RequestContext,
   route: ProtectedRoute<unknown, unknown, unknown>,
-  family: RouteFamily,
+  family: Exclude<RouteFamily, WireFamily>,
 ): Promise<unknown> {
   const json = parseJson(await readBody(ctx.req, family.body))
   return route.body === undefined ? json : validated(route.body, json, 'body')
 }
 
 /** What is left when no route took the request. */
-const noRoute: RequestMiddleware = async ctx => {
+const noRoute = async (ctx: RequestContext): Promise<void> => {
   const allowed = new Set<string>()
   for (const layer of ctx.matched ?? []) {
     for (const method of layer.methods) allowed.add(method)
   }
-  if (allowed.size === 0) throw new Refusal('not_found', 'there is no such path; /docs has those that exist')
+  if (allowed.size === 0) throw nothingHere()
   const methods = [...allowed].join(', ')
   ctx.res.setHeader('Allow', methods)
   if (ctx.method === 'OPTIONS') {
@@ -103,4 +141,8 @@ const noRoute: RequestMiddleware = async ctx => {
     return
   }
   throw new Refusal('method_not_allowed', `${ctx.method} is not allowed here; allowed are ${methods}`)
+}
+
+function nothingHere(): Refusal {
+  return new Refusal('not_found', 'there is no such path; /docs has those that exist')
 }

@@ -3,6 +3,9 @@ import type { CatalogueService } from '../locks/catalogue-service.ts'
 import type { KeyService } from '../locks/key-service.ts'
 import type { LockService } from '../locks/lock-service.ts'
 import type { SessionService } from '../locks/session-service.ts'
+import type { SignInService } from '../locks/sign-in-service.ts'
+import type { UserService } from '../locks/user-service.ts'
+import type { DialectSettings } from './dialects.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What the HTTP floor needs of the rest of the house. */
@@ -11,10 +14,13 @@ export interface AppServices {
   readonly sessions: SessionService
   readonly catalogue: CatalogueService
   readonly keys: KeyService
+  readonly signIns: SignInService
+  readonly users: UserService
   /** Why the service should get no requests now; empty: it is ready. Bounded in time by whoever gives it. */
   readonly readiness: () => Promise<readonly string[]>
   readonly metrics: Metrics
   readonly log: Logger
+  readonly dialects: DialectSettings
   /** True: /metrics needs no key. */
   readonly publicMetrics?: boolean
   /** True from the moment the service has begun to stop. */

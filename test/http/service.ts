@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
+import { readConfig } from '../../src/config.ts'
 import { ApiKeyRepository } from '../../src/database/api-key-repository.ts'
 import { CatalogueRepository } from '../../src/database/catalogue-repository.ts'
+import { SignInRepository } from '../../src/database/sign-in-repository.ts'
+import { UserRepository } from '../../src/database/user-repository.ts'
+import { dialectSettings } from '../../src/dialect-settings.ts'
 import { apiDocument, createApp } from '../../src/http/app.ts'
+import type { DialectSettings } from '../../src/http/dialects.ts'
 import { Metrics } from '../../src/http/metrics.ts'
 import { HttpServer } from '../../src/http/server.ts'
 import type { AppServices } from '../../src/http/services.ts'
@@ -13,6 +18,8 @@ import { CatalogueService } from '../../src/locks/catalogue-service.ts'
 import { KeyService } from '../../src/locks/key-service.ts'
 import { type AuditEvent, LockService } from '../../src/locks/lock-service.ts'
 import { SessionService } from '../../src/locks/session-service.ts'
+import { SignInService } from '../../src/locks/sign-in-service.ts'
+import { UserService } from '../../src/locks/user-service.ts'
 import { openStores, type Stores } from '../support/database.ts'
 
 interface Test {
@@ -64,6 +71,9 @@ export interface Service {
   call(method: string, path: string, options?: CallOptions): Promise<Answer>
 }
 
+/** Every dialect, with the settings that a service has unless it is told otherwise. */
+export const DIALECTS = dialectSettings(readConfig({})) as Required<DialectSettings>
+
 const ROOT: Principal = { keyId: '0', user: 'root', role: 'admin', namespace: '*' }
 
 /** The service on a database of its own, listening. Stopped when the test ends. */
@@ -77,11 +87,15 @@ export async function startService(
   const stores = await openStores(t, settings)
   const audit: AuditEvent[] = []
   const log: Record<string, unknown>[] = []
+  const keys = new KeyService(new ApiKeyRepository(stores.database), 5)
   const services: AppServices = {
     locks: new LockService(stores.locks, event => audit.push(event)),
     sessions: new SessionService(stores.sessions),
     catalogue: new CatalogueService(new CatalogueRepository(stores.database)),
-    keys: new KeyService(new ApiKeyRepository(stores.database), 5),
+    keys,
+    signIns: new SignInService(new SignInRepository(stores.database), stores.sessions, keys),
+    users: new UserService(new UserRepository(stores.database)),
+    dialects: DIALECTS,
     readiness: async () => [],
     metrics: new Metrics(),
     log: pino({ level: 'debug' }, linesInto(log)),

@@ -1,11 +1,9 @@
 import { z } from 'zod'
-import type { AcquireOutcome } from '../../locks/acquire.ts'
 import { Refusal } from '../../locks/errors.ts'
 import { type JsonObject, type Lock, MAX_REFERENCE_BYTES } from '../../locks/lock.ts'
 import type { AcquireInput } from '../../locks/lock-service.ts'
 import { MAX_RESOURCES_PER_ACQUIRE, type Resource } from '../../locks/resource.ts'
-import { sessionExpired, sessionForbidden, sessionNotFound } from '../../locks/session-service.ts'
-import type { AcquireResult } from '../metrics.ts'
+import { type AcquireAnswer, acquireLocks } from '../acquiring.ts'
 import { PROBLEM_TYPE, problemDocument } from '../problem.ts'
 import { type Reply, route } from '../route.ts'
 import { EXAMPLE_GRANT } from './examples.ts'
@@ -21,9 +19,6 @@ import {
   text,
   ttl,
 } from './schemas.ts'
-
-/** How soon a contended acquire is worth repeating: the others need milliseconds. */
-const CONTENDED_RETRY_SECONDS = 1
 
 const acquireBody = z
   .strictObject({
@@ -118,9 +113,7 @@ export const acquireRoute = route({
   ],
   async handle({ services, principal, requestId, params, body }) {
     const input = inputOf(params.namespace, body)
-    const outcome = await services.locks.acquire(principal, input)
-    services.metrics.countAcquire(resultOf(outcome))
-    return replyTo(outcome, input, requestId)
+    return replyTo(await acquireLocks(services, principal, input), input, requestId)
   },
 })
 
@@ -140,13 +133,7 @@ function inputOf(namespaceOfPath: string, body: z.infer<typeof acquireBody>): Ac
   }
 }
 
-function resultOf(outcome: AcquireOutcome): AcquireResult {
-  if (outcome.kind !== 'granted') return outcome.kind
-  return outcome.grants.every(grant => grant.existing) ? 'existing' : 'granted'
-}
-
-function replyTo(outcome: AcquireOutcome, input: AcquireInput, requestId: string): Reply {
-  const session = input.sessionId ?? ''
+function replyTo(outcome: AcquireAnswer, input: AcquireInput, requestId: string): Reply {
   switch (outcome.kind) {
     case 'granted': {
       const locks = outcome.grants.map(presentGrant)
@@ -162,18 +149,6 @@ function replyTo(outcome: AcquireOutcome, input: AcquireInput, requestId: string
       return conflictReply(outcome.conflicts, requestId)
     case 'resource_not_found':
       return resourcesNotFound(outcome.resources, input)
-    case 'session_expired':
-      return sessionExpired(session)
-    case 'session_not_found':
-      return sessionNotFound(session)
-    case 'session_forbidden':
-      return sessionForbidden(session)
-    case 'contended':
-      throw new Refusal(
-        'resource_contended',
-        'others are at work on the same resources, so nothing is known of them; try again',
-        { retryAfterSeconds: CONTENDED_RETRY_SECONDS },
-      )
   }
 }
 

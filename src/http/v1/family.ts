@@ -1,5 +1,5 @@
 import { presentProblem } from '../problem.ts'
-import type { RouteFamily } from '../router.ts'
+import type { NativeFamily } from '../route-family.ts'
 import { acquireRoute } from './acquire.ts'
 import { catalogueRoutes } from './catalogue.ts'
 import { keyRoutes } from './keys.ts'
@@ -11,8 +11,9 @@ import { sessionRoutes } from './sessions.ts'
 export const BODY_LIMIT_BYTES = 256 * 1024
 
 /** The native API. */
-export const v1: RouteFamily = {
-  prefix: '/v1',
+export const v1: NativeFamily = {
+  kind: 'native',
+  prefixes: ['/v1'],
   body: { limitBytes: BODY_LIMIT_BYTES, mediaTypes: ['application/json'] },
   presentError: presentProblem,
   routes: [

@@ -1,0 +1,40 @@
+import { alm } from './dialects/alm/family.ts'
+import type { AlmSettings } from './dialects/alm/settings.ts'
+import { bimplus } from './dialects/bimplus/family.ts'
+import type { BimplusSettings } from './dialects/bimplus/settings.ts'
+import { bridge } from './dialects/bridge/family.ts'
+import type { BridgeSettings } from './dialects/bridge/settings.ts'
+import { polaris } from './dialects/polaris/family.ts'
+import type { PolarisSettings } from './dialects/polaris/settings.ts'
+import { versal } from './dialects/versal/family.ts'
+import type { VersalSettings } from './dialects/versal/settings.ts'
+import type { WireFamily } from './route-family.ts'
+
+/** The dialects that are spoken, and how. One that is left out does not exist: its paths are 404 like any other. */
+export interface DialectSettings {
+  readonly alm?: AlmSettings
+  readonly bimplus?: BimplusSettings
+  readonly versal?: VersalSettings
+  readonly polaris?: PolarisSettings
+  readonly bridge?: BridgeSettings
+}
+
+export type DialectName = keyof DialectSettings
+
+export const DIALECT_NAMES = [
+  'alm',
+  'bimplus',
+  'versal',
+  'polaris',
+  'bridge',
+] as const satisfies DialectName[]
+
+export function dialectFamilies(settings: DialectSettings): readonly WireFamily[] {
+  const families: WireFamily[] = []
+  if (settings.alm !== undefined) families.push(alm(settings.alm))
+  if (settings.bimplus !== undefined) families.push(bimplus(settings.bimplus))
+  if (settings.versal !== undefined) families.push(versal(settings.versal))
+  if (settings.polaris !== undefined) families.push(polaris(settings.polaris))
+  if (settings.bridge !== undefined) families.push(bridge(settings.bridge))
+  return families
+}

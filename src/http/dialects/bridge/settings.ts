@@ -1,0 +1,8 @@
+export interface BridgeSettings {
+  /** Where all course templates and tasks are. */
+  readonly namespace: string
+  /** A lock that is not renewed ends after so long. */
+  readonly lockSeconds: number
+  /** True: a holder who asks again is refused. False: gets a new id, and the old one is void. */
+  readonly refusesHolder: boolean
+}

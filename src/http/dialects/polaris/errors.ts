@@ -1,0 +1,6 @@
+import type { ErrorPresenter } from '../../problem.ts'
+
+export const presentPolarisError: ErrorPresenter = ({ status, detail }) => ({
+  status,
+  body: { message: detail },
+})

@@ -1,0 +1,35 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Principal } from '../locks/api-key.ts'
+import type { Reply } from './route.ts'
+import type { AppServices } from './services.ts'
+
+/**
+ * A request of somebody else's API. Nothing of it was looked at but that its target stands for one text: how it
+ * is signed, what its query may hold and what its body is are the dialect's business.
+ */
+export interface WireRequest {
+  readonly services: AppServices
+  readonly requestId: string
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+  /** Percent-decoded. */
+  readonly params: Readonly<Record<string, string>>
+  readonly query: URLSearchParams
+  /**
+   * The bytes of the body; none where it is empty, whatever the headers say of a type. Refuses other media types
+   * than these (as type-is writes them), and bodies beyond the family's limit.
+   */
+  body(mediaTypes: readonly string[]): Promise<Buffer>
+  /** Tells the log who it was, and in which namespace, once that is known. */
+  actsFor(principal: Principal, namespace?: string): void
+}
+
+/** One operation of a dialect. */
+export interface WireRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS'
+  /** `/locks/{id}`; the names become `params`. */
+  readonly path: string
+  /** Every status that it answers with, trouble of the database (503, 504) aside. */
+  readonly statuses: readonly number[]
+  handle(request: WireRequest): Promise<Reply>
+}
