@@ -14,7 +14,18 @@ const SOURCES = fileURLToPath(new URL('../../src/', import.meta.url))
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
   locks: ['lru-cache'],
   database: ['locks', 'kysely', 'pg', 'node-pg-migrate', 'lru-cache'],
-  http: ['locks', 'koa', '@koa/router', 'zod', 'zod-openapi', 'pino', 'prom-client', 'raw-body', 'type-is'],
+  http: [
+    'locks',
+    'koa',
+    '@koa/router',
+    'zod',
+    'zod-openapi',
+    'pino',
+    'prom-client',
+    'raw-body',
+    'type-is',
+    'fast-xml-parser',
+  ],
 }
 
 interface Import {
