@@ -48,7 +48,11 @@ function routerOf(family: RouteFamily, services: AppServices): Router<RequestSta
     strict: true,
   })
   const add = (path: string, method: string, handler: RequestMiddleware) =>
-    router.register(path.replaceAll(/\{(\w+)\}/g, ':$1'), [method], handler)
+    router.register(
+      path.replaceAll(/\{(\*?)(\w+)\}/g, (_, star, name) => (star || ':') + name),
+      [method],
+      handler,
+    )
   if (family.kind === 'wire') {
     for (const route of family.routes) add(route.path, route.method, wireHandler(route, family, services))
   } else {

@@ -26,8 +26,8 @@ export interface WireRequest {
 
 /** One operation of a dialect. */
 export interface WireRoute {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS'
-  /** `/locks/{id}`; the names become `params`. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'LOCK' | 'UNLOCK'
+  /** `/locks/{id}`; the names become `params`. `{*name}` stands for one or more parts of the path. */
   readonly path: string
   /** Every status that it answers with, trouble of the database (503, 504) aside. */
   readonly statuses: readonly number[]
