@@ -33,5 +33,7 @@ export function dialectSettings(config: Config): DialectSettings {
         refusesHolder: config.BRIDGE_REFUSE_HOLDER,
       },
     }),
+    ...(spoken.has('terraform') && { terraform: true }),
+    ...(spoken.has('git-lfs') && { 'git-lfs': true }),
   }
 }
