@@ -74,6 +74,7 @@ function wireHandler(route: WireRoute, family: WireFamily, services: AppServices
       params: ctx.params,
       query: new URLSearchParams(ctx.querystring),
       body: mediaTypes => readBody(ctx.req, { limitBytes: family.bodyLimitBytes, mediaTypes }),
+      isGone: () => ctx.req.socket.destroyed,
       actsFor(principal, namespace) {
         state.principal = principal
         state.namespace = namespace

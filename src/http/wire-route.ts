@@ -20,6 +20,8 @@ export interface WireRequest {
    * than these (as type-is writes them), and bodies beyond the family's limit.
    */
   body(mediaTypes: readonly string[]): Promise<Buffer>
+  /** Whether the client has closed its connection: nobody would read an answer. */
+  isGone(): boolean
   /** Tells the log who it was, and in which namespace, once that is known. */
   actsFor(principal: Principal, namespace?: string): void
 }

@@ -22,5 +22,12 @@ export const TTL_LIMITS = { min: 1, max: 86_400 } as const
  */
 export const DEFAULT_TTL_SECONDS = 30
 
+const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Whether a text is a UUID, of whatever version. */
+export function isSessionId(text: string): boolean {
+  return SESSION_ID.test(text)
+}
+
 /** Longest names of a user and of a client, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 255

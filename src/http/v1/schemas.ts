@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MAX_METADATA_BYTES } from '../../locks/lock.ts'
 import { RESOURCE_LIMITS } from '../../locks/resource.ts'
-import { MAX_NAME_BYTES, TTL_LIMITS } from '../../locks/session.ts'
+import { isSessionId, MAX_NAME_BYTES, TTL_LIMITS } from '../../locks/session.ts'
 
 /** Longest reason of an administrator, in bytes: a sentence or two with a ticket's address. */
 export const MAX_REASON_BYTES = 1024
@@ -51,12 +51,6 @@ export const rowId = z
 
 export function isRowId(value: string): boolean {
   return /^[1-9]\d{0,18}$/.test(value) && BigInt(value) <= LARGEST_ID
-}
-
-const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-export function isSessionId(value: string): boolean {
-  return SESSION_ID.test(value)
 }
 
 /** Any UUID, whatever its version; lower-cased, as PostgreSQL writes it. */

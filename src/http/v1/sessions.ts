@@ -1,19 +1,9 @@
 import { z } from 'zod'
-import { DEFAULT_TTL_SECONDS } from '../../locks/session.ts'
+import { DEFAULT_TTL_SECONDS, isSessionId } from '../../locks/session.ts'
 import { type Route, route } from '../route.ts'
 import { EXAMPLE_SESSION } from './examples.ts'
 import { presentSession, sessionJson } from './presenters.ts'
-import {
-  clientName,
-  cursor,
-  isSessionId,
-  limit,
-  nextCursor,
-  pageOf,
-  sessionId,
-  ttl,
-  userName,
-} from './schemas.ts'
+import { clientName, cursor, limit, nextCursor, pageOf, sessionId, ttl, userName } from './schemas.ts'
 
 const oneSession = z.strictObject({ session: sessionId.meta({ description: 'The id of the session' }) })
 
