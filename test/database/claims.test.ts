@@ -6,11 +6,13 @@ import {
   faults,
   freshDatabase,
   granted,
+  grantedOne,
   named,
   openStores,
   request,
 } from '../support/database.ts'
 import { connectedTo } from '../support/scratch-database.ts'
+import { untilWaiting } from '../support/waiting.ts'
 
 /** Claims a resource of the tests in a transaction that stays open. */
 async function claim(t: Test, url: string, id: string) {
@@ -132,4 +134,54 @@ t.test('more requests than one statement takes are several statements', async t 
   t.same(new Set(outcomes.map(outcome => outcome.kind)), new Set(['granted']))
   const [row] = await stores.sql('select count(distinct xmin::text)::int as transactions from locks')
   t.same(row, { transactions: 4 })
+})
+
+t.test('while a namespace is claimed nothing of it is granted, and everything else goes on', async t => {
+  const stores = await openStores(t)
+  const lock = await grantedOne(stores, 'held')
+  const claimer = await connectedTo(t, stores.url)
+  await claimer.query('begin')
+  await claimer.query(`select leasehold.claim_namespace('tests')`)
+  const root = { holder: 'root', takeover: { reason: 'test' } }
+  for (const outcome of [
+    await acquire(stores, 'a'),
+    await acquire(stores, ['a', 'b'], { session: named() }),
+    await acquire(stores, 'held', root),
+  ]) {
+    t.same(outcome, { kind: 'contended' })
+  }
+  t.equal((await acquire(stores, 'held')).kind, 'conflict', 'what is held is said to be held')
+  const name = { namespace: 'tests', lockId: lock.id, holder: 'alice' }
+  t.ok(await stores.locks.touch(name))
+  t.ok(await stores.locks.release(name))
+  const elsewhere = { namespace: 'elsewhere', type: 'thing', id: 'a' }
+  const [outcome] = await stores.locks.acquire([{ ...request([]), resources: [elsewhere] }])
+  t.equal(outcome?.kind, 'granted')
+  await claimer.query('commit')
+  t.equal((await acquire(stores, 'a')).kind, 'granted')
+})
+
+t.test(
+  'a namespace is claimed as soon as the acquires under way are done, and before later ones',
+  async t => {
+    const stores = await openStores(t)
+    const first = await claim(t, stores.url, 'a')
+    const second = await claim(t, stores.url, 'b')
+    const claimer = await connectedTo(t, stores.url)
+    await claimer.query('begin')
+    const claimed = claimer.query(`select leasehold.claim_namespace('tests') as got`)
+    await untilWaiting(stores, 1)
+    t.same(await acquire(stores, 'c'), { kind: 'contended' }, 'whoever comes later comes again')
+    await first.query('commit')
+    await second.query('commit')
+    t.same((await claimed).rows, [{ got: true }])
+  },
+)
+
+t.test('the claim of a namespace is never that of a resource', async t => {
+  const stores = await openStores(t)
+  const claimer = await connectedTo(t, stores.url)
+  await claimer.query('begin')
+  await claimer.query(`select leasehold.claim_namespace('tests' || chr(31) || 'thing' || chr(31) || 'a')`)
+  t.equal((await acquire(stores, 'a')).kind, 'granted')
 })

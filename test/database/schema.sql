@@ -406,11 +406,21 @@ comment on column stale_sessions.last_touch is
 comment on column stale_sessions.expires_at is
   'When it expired or expires.';
 
+CREATE OR REPLACE FUNCTION claim_namespace(namespace text)
+ RETURNS boolean
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT pg_advisory_xact_lock(hashtextextended(namespace, (- (('locks'::regclass)::oid)::bigint))) AS pg_advisory_xact_lock;
+ SELECT true;
+END;
+comment on function claim_namespace(text) is
+  'Waits, at most for lock_timeout; then, until the end of the transaction, nobody else can grant any resource of the namespace. Call it before anything else is locked: whoever holds the row of a session while waiting here can deadlock.';
+
 CREATE OR REPLACE FUNCTION claim_resource(namespace text, resource_type text, resource_id text)
  RETURNS boolean
  LANGUAGE sql
 BEGIN ATOMIC
- SELECT pg_try_advisory_xact_lock(hashtextextended(((((namespace || chr(31)) || resource_type) || chr(31)) || resource_id), (('locks'::regclass)::oid)::bigint)) AS pg_try_advisory_xact_lock;
+ SELECT (pg_try_advisory_xact_lock_shared(hashtextextended(namespace, (- (('locks'::regclass)::oid)::bigint))) AND pg_try_advisory_xact_lock(hashtextextended(((((namespace || chr(31)) || resource_type) || chr(31)) || resource_id), (('locks'::regclass)::oid)::bigint)));
 END;
 comment on function claim_resource(text,text,text) is
   'True: until the end of the transaction nobody else can grant this resource. False: somebody is at it now.';
