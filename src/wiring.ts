@@ -34,7 +34,7 @@ export interface Parts {
   readonly database: Database
   /** For probes, the sweeper and gauges: however busy the requests are, these still get through. */
   readonly background: Database
-  /** For changes of catalogues, which may be large and take long: they never hold up a lock. */
+  /** For changes of catalogues and for large sets, which take long: they never hold up other locks. */
   readonly bulk: Database
   readonly readiness: Readiness
   readonly keys: KeyService
@@ -72,7 +72,7 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
   })
   const sessions = new SessionRepository(database, config.TOMBSTONE_SECONDS)
   const app = createApp({
-    locks: new LockService(new LockRepository(database, events), event => log.warn(event, event.event)),
+    locks: new LockService(new LockRepository(database, events, bulk), event => log.warn(event, event.event)),
     sessions: new SessionService(sessions),
     catalogue: new CatalogueService(new CatalogueRepository(bulk)),
     keys,

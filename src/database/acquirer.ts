@@ -8,6 +8,7 @@ import { type LockRow, lockOf } from './lock-row.ts'
 import { type AcquireBatchRow, acquireBatchSql } from './statements/acquire-batch.ts'
 import { type AcquireOneRow, acquireOneSql } from './statements/acquire-one.ts'
 import { type AcquireSoleRow, acquireSoleSql } from './statements/acquire-sole.ts'
+import { catalogueGuard } from './statements/catalogue-guard.ts'
 import { endExpiredSql } from './statements/end-sessions.ts'
 import { type TakeOverRow, takeOverSql } from './statements/take-over.ts'
 import { touchHoldersSql } from './statements/touch.ts'
@@ -30,6 +31,8 @@ interface Pending {
   readonly request: AcquireRequest
   readonly index: number
   readonly sessionId: string
+  /** The request goes through only while the catalogue of its namespace has this version. */
+  readonly catalogueVersion?: string
 }
 
 /** Undefined: no verdict yet, to be tried again. */
@@ -52,7 +55,17 @@ export class Acquirer {
   readonly #database: Database
   readonly #events: AcquireEvents
   readonly #sql: Readonly<
-    Record<'one' | 'sole' | 'batch' | 'takeOver' | 'endExpired' | 'touchHolders', string>
+    Record<
+      | 'one'
+      | 'sole'
+      | 'batch'
+      | 'guardedBatch'
+      | 'takeOver'
+      | 'guardedTakeOver'
+      | 'endExpired'
+      | 'touchHolders',
+      string
+    >
   >
 
   constructor(database: Database, events: AcquireEvents) {
@@ -62,7 +75,9 @@ export class Acquirer {
       one: acquireOneSql(database.schema),
       sole: acquireSoleSql(database.schema),
       batch: acquireBatchSql(database.schema),
+      guardedBatch: acquireBatchSql(database.schema, catalogueGuard(database.schema, '$16', '$17')),
       takeOver: takeOverSql(database.schema),
+      guardedTakeOver: takeOverSql(database.schema, catalogueGuard(database.schema, '$13', '$14')),
       endExpired: endExpiredSql(database.schema),
       touchHolders: touchHoldersSql(database.schema),
     }
@@ -93,13 +108,24 @@ export class Acquirer {
     return outcomes
   }
 
+  /** One try of a request whose resources were read from a catalogue of that version. Undefined: read again. */
+  async tryAtVersion(
+    request: AcquireRequest,
+    sessionId: string,
+    catalogueVersion: string,
+  ): Promise<AcquireOutcome | undefined> {
+    const [verdict] = await this.#send([{ request, index: 0, sessionId, catalogueVersion }])
+    return verdict
+  }
+
   async #send(batch: readonly Pending[]): Promise<readonly Verdict[]> {
     try {
       const [first] = batch
       if (first !== undefined && batch.length === 1) {
         if (first.request.isSole) return [await this.#acquireSole(first)]
         if (first.request.takeover !== null || first.request.replacesOwn) return [await this.#takeOver(first)]
-        if (isPlain(first.request)) return [await this.#acquireOne(first)]
+        if (first.catalogueVersion === undefined && isPlain(first.request))
+          return [await this.#acquireOne(first)]
       }
       return await this.#acquireBatch(batch)
     } catch (error) {
@@ -128,7 +154,11 @@ export class Acquirer {
 
   async #acquireBatch(batch: readonly Pending[]): Promise<readonly Verdict[]> {
     const reentrant = await this.#touchHolders(batch)
-    const rows = await this.#database.run<AcquireBatchRow>(this.#sql.batch, batchParameters(batch, reentrant))
+    const [statement, guard] = this.#guarded('batch', 'guardedBatch', batch[0])
+    const rows = await this.#database.run<AcquireBatchRow>(statement, [
+      ...batchParameters(batch, reentrant),
+      ...guard,
+    ])
     const byRequest = batch.map((): AcquireBatchRow[] => [])
     for (const row of rows) byRequest[row.request - 1]?.push(row)
     return Promise.all(
@@ -136,9 +166,11 @@ export class Acquirer {
     )
   }
 
-  async #takeOver({ request, sessionId }: Pending): Promise<Verdict> {
+  async #takeOver(pending: Pending): Promise<Verdict> {
+    const { request, sessionId } = pending
     const { session, resources } = request
-    const rows = await this.#database.run<TakeOverRow>(this.#sql.takeOver, [
+    const [statement, guard] = this.#guarded('takeOver', 'guardedTakeOver', pending)
+    const rows = await this.#database.run<TakeOverRow>(statement, [
       sessionId,
       request.holder,
       request.client,
@@ -151,6 +183,7 @@ export class Acquirer {
       resources.map(({ type }) => type),
       resources.map(({ id }) => id),
       request.takeover === null,
+      ...guard,
     ])
     return this.#verdict(rows, resources.length)
   }
@@ -172,6 +205,17 @@ export class Acquirer {
       JSON.stringify(request.metadata),
     ])
     return this.#verdict(rows, 1)
+  }
+
+  /** The statement, and what its guard needs besides: only a request that was expanded pays for one. */
+  #guarded(
+    plain: 'batch' | 'takeOver',
+    guarded: 'guardedBatch' | 'guardedTakeOver',
+    pending: Pending | undefined,
+  ): readonly [string, readonly unknown[]] {
+    const version = pending?.catalogueVersion
+    if (version === undefined) return [this.#sql[plain], []]
+    return [this.#sql[guarded], [pending?.request.resources[0]?.namespace, version]]
   }
 
   /** For re-entry beyond the session: H8 of the design, a lock that is answered as held must have been written. */
@@ -202,6 +246,8 @@ export class Acquirer {
       return {
         kind: 'granted',
         grants: rows.map(row => ({ lock: lockOf(row), existing: row.state === 'existing' })),
+        count: rows.length,
+        existingCount: rows.filter(({ state }) => state === 'existing').length,
         takenFrom: [...new Set(takenFrom)],
       }
     }
@@ -220,7 +266,9 @@ export class Acquirer {
       }
     }
     const conflicts = rows.filter(({ state }) => state === 'conflict')
-    if (conflicts.length > 0) return { kind: 'conflict', conflicts: conflicts.map(lockOf) }
+    if (conflicts.length > 0) {
+      return { kind: 'conflict', conflicts: conflicts.map(lockOf), conflictCount: conflicts.length }
+    }
     const expired = rows.filter(({ state }) => state === 'expired').map(row => row.session_id)
     if (expired.length > 0) await this.#database.run(this.#sql.endExpired, [[...new Set(expired)]])
     this.#events.retried(expired.length > 0 ? 'expired_holder' : 'contended')
@@ -229,12 +277,13 @@ export class Acquirer {
 }
 
 /** What changed nothing for one request comes when others of the same call may have been granted already. */
-function troubleOfMany(error: unknown): unknown {
+export function troubleOfMany(error: unknown): unknown {
   if (!(error instanceof DatabaseTrouble) || error.outcome === 'unknown') return error
   return new DatabaseTrouble(error.code, 'unknown', error.message, { cause: error.cause })
 }
 
-const SESSION_KIND = { implicit: 'new', named: 'make', existing: 'have' } as const
+/** How the statements call the ways to a session. */
+export const SESSION_KIND = { implicit: 'new', named: 'make', existing: 'have' } as const
 
 /** What one statement of its own is made for. */
 function isPlain(request: AcquireRequest): boolean {

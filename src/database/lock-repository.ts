@@ -3,8 +3,9 @@ import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
 import type { Lock } from '../locks/lock.ts'
 import type { LockFilter, LockName, LockStore } from '../locks/lock-store.ts'
 import type { Resource } from '../locks/resource.ts'
-import { type AcquireEvents, Acquirer } from './acquirer.ts'
+import { type AcquireEvents, Acquirer, troubleOfMany } from './acquirer.ts'
 import type { Database } from './database.ts'
+import { ExpandingAcquirer } from './expanding-acquirer.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { releaseSql } from './statements/release.ts'
 import { touchLockSql } from './statements/touch.ts'
@@ -21,18 +22,34 @@ import { touchLockSql } from './statements/touch.ts'
 export class LockRepository implements LockStore {
   readonly #database: Database
   readonly #acquirer: Acquirer
+  readonly #expanding: ExpandingAcquirer
   readonly #touchSql: string
   readonly #releaseSql: string
 
-  constructor(database: Database, events: AcquireEvents) {
+  /** `bulk` has its own connections, with a time-out fit for statements over a hundred thousand rows. */
+  constructor(database: Database, events: AcquireEvents, bulk: Database = database) {
     this.#database = database
     this.#acquirer = new Acquirer(database, events)
+    this.#expanding = new ExpandingAcquirer(database, bulk, this.#acquirer, events)
     this.#touchSql = touchLockSql(database.schema)
     this.#releaseSql = releaseSql(database.schema)
   }
 
-  acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]> {
-    return this.#acquirer.acquire(requests)
+  async acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]> {
+    const plain = requests.filter(({ expand }) => expand === 'none')
+    if (plain.length === requests.length) return this.#acquirer.acquire(requests)
+    const plainOutcomes = (await this.#acquirer.acquire(plain)).values()
+    const outcomes: AcquireOutcome[] = []
+    for (const request of requests) {
+      const outcome =
+        request.expand === 'none'
+          ? plainOutcomes.next().value
+          : await this.#expanding.acquire(request).catch(error => {
+              throw requests.length > 1 ? troubleOfMany(error) : error
+            })
+      outcomes.push(outcome ?? { kind: 'contended' })
+    }
+    return outcomes
   }
 
   async touch({ namespace, lockId, holder }: LockName & { holder: string }): Promise<Lock | undefined> {

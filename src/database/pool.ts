@@ -37,6 +37,12 @@ const GRACE_MS = 2000
 /** Statements are few and fixed; more different texts than this would be a fault, and must not fill the server. */
 const MAX_NAMED_STATEMENTS = 200
 
+/**
+ * Begins a statement that is planned each time. A plan that is kept was made when a table may have been small; a
+ * statement over a hundred thousand rows must not meet the plan for ten.
+ */
+export const PLANNED_ANEW = '/* planned anew */ '
+
 /** Connections are renewed so that they follow a failover that only the address tells of. */
 const MAX_LIFETIME_SECONDS = 600
 
@@ -133,7 +139,7 @@ export class Pool implements PostgresPool {
    * of, two processes that numbered theirs could each execute the other's.
    */
   #nameOf(text: string): string | undefined {
-    if (this.#settings.transactionPooler) return undefined
+    if (this.#settings.transactionPooler || text.startsWith(PLANNED_ANEW)) return undefined
     const known = this.#names.get(text)
     if (known !== undefined) return known
     if (this.#names.size >= MAX_NAMED_STATEMENTS) return undefined

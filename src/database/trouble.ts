@@ -16,6 +16,12 @@ export function isDeadlock(error: unknown): boolean {
   return cause instanceof pg.DatabaseError && cause.code === '40P01'
 }
 
+/** The statement waited too long for a lock that another has, and changed nothing. */
+export function isLockTimeout(error: unknown): boolean {
+  const cause = error instanceof DatabaseTrouble ? error.cause : undefined
+  return cause instanceof pg.DatabaseError && cause.code === LOCK_TIMEOUT
+}
+
 /** An error of the server that left the connection in order; with `states`, one of these. */
 export function hasSqlState(error: unknown, ...states: readonly string[]): boolean {
   if (!(error instanceof pg.DatabaseError)) return false
@@ -36,7 +42,8 @@ const REFUSED = /^(53|25006|28|3D000|40P01)/
 const OLD_SCHEMA = new Set(['42P01', '42703', '42883', '3F000'])
 
 /** The server gave up on a statement for its length; `statement_timeout` stops counting before the commit. */
-const TOO_SLOW = new Set(['57014', '55P03'])
+const LOCK_TIMEOUT = '55P03'
+const TOO_SLOW = new Set(['57014', LOCK_TIMEOUT])
 
 /**
  * What a failure to get a connection means: the statement was never sent, so nothing changed.

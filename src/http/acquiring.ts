@@ -44,5 +44,5 @@ export async function acquireLocks(
 
 function resultOf(outcome: AcquireOutcome): AcquireResult {
   if (outcome.kind !== 'granted') return outcome.kind
-  return outcome.grants.every(grant => grant.existing) ? 'existing' : 'granted'
+  return outcome.existingCount === outcome.count ? 'existing' : 'granted'
 }

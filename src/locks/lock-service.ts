@@ -1,5 +1,5 @@
 import { requireNamespace, requireRole } from './access.ts'
-import type { AcquireOutcome, AcquireRequest, SessionChoice } from './acquire.ts'
+import type { AcquireOutcome, AcquireRequest, Expand, SessionChoice } from './acquire.ts'
 import type { Principal } from './api-key.ts'
 import { Refusal } from './errors.ts'
 import type { JsonObject, Lock } from './lock.ts'
@@ -10,6 +10,8 @@ import { DEFAULT_TTL_SECONDS } from './session.ts'
 /** What a caller asks for; `undefined` means that the caller did not say. */
 export interface AcquireInput {
   readonly resources: readonly Resource[]
+  /** What the resources stand for; themselves alone unless said otherwise. */
+  readonly expand?: Expand | undefined
   /** A session's id. With a ttl the session is made on first use. */
   readonly sessionId?: string | undefined
   /** Null: until released. */
@@ -35,7 +37,9 @@ export interface AuditEvent {
   readonly by: string
   readonly reason: string
   readonly namespace: string
+  /** Of many locks at once, some of them; `count` has them all. */
   readonly lockIds: readonly string[]
+  readonly count: number
   readonly holders: readonly string[]
 }
 
@@ -67,6 +71,7 @@ export class LockService {
     const [outcome] = await this.#store.acquire([
       {
         resources: input.resources,
+        expand: input.expand ?? 'none',
         holder: principal.user,
         client: input.client ?? null,
         session: sessionChoice(input),
@@ -87,6 +92,7 @@ export class LockService {
         reason: takeover.reason,
         namespace: input.resources[0]?.namespace ?? '',
         lockIds: taken.map(grant => grant.lock.id),
+        count: outcome.count - outcome.existingCount,
         holders: outcome.takenFrom,
       })
     }
@@ -119,6 +125,7 @@ export class LockService {
         reason: force.reason,
         namespace,
         lockIds: [lockId],
+        count: 1,
         holders: [released.holder],
       })
     }

@@ -20,3 +20,12 @@ export const RESOURCE_LIMITS = { namespace: 255, type: 255, id: 1024 } as const
  * some 12,000 entries for everybody at the default settings.
  */
 export const MAX_RESOURCES_PER_ACQUIRE = 1000
+
+/**
+ * Most resources that the ones of an acquire or a release can stand for, by the catalogue: as many as an import can
+ * bring. They are taken without claims of their own, in some ten seconds.
+ */
+export const MAX_EXPANDED_RESOURCES = 200_000
+
+/** Most conflicts and missing resources that are listed where a request was expanded; all are counted. */
+export const MAX_LISTED = 100

@@ -438,31 +438,107 @@ AS $function$
 comment on function end_locks_of_session() is
   'A session ends whole: all its locks end with it.';
 
-CREATE OR REPLACE FUNCTION end_session_with_last_lock()
+CREATE OR REPLACE FUNCTION end_sessions_with_last_lock()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
 AS $function$
   declare
+    emptied uuid;
     session sessions;
   begin
-    select * into session from sessions where id = old.session_id for update;
-    if found
-      and session.ends_with_last_lock
-      and session.ended_at is null
-      and not exists (select from locks where session_id = old.session_id)
-    then
-      if session.named then
-        update sessions set ended_at = clock_timestamp(), end_reason = 'last_lock_gone' where id = session.id;
-      else
-        delete from sessions where id = session.id;
+    for emptied in select distinct session_id from gone order by session_id loop
+      select * into session from sessions where id = emptied for update;
+      if found
+        and session.ends_with_last_lock
+        and session.ended_at is null
+        and not exists (select from locks where session_id = emptied)
+      then
+        if session.named then
+          update sessions set ended_at = clock_timestamp(), end_reason = 'last_lock_gone' where id = emptied;
+        else
+          delete from sessions where id = emptied;
+        end if;
       end if;
-    end if;
+    end loop;
     return null;
   end
   $function$;
-comment on function end_session_with_last_lock() is
-  'A session made for its locks ends with the last of them.';
+comment on function end_sessions_with_last_lock() is
+  'Sessions made for their locks end with the last of them.';
+
+CREATE OR REPLACE FUNCTION expand_resources(namespace text, types text[], ids text[], expand text, most integer)
+ RETURNS TABLE(resource_type text, resource_id text, kind text, is_named boolean, is_element boolean)
+ LANGUAGE sql
+ ROWS 10000
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+BEGIN ATOMIC
+ WITH RECURSIVE named AS MATERIALIZED (
+          SELECT (w.resource_type COLLATE "C") AS resource_type,
+             (w.resource_id COLLATE "C") AS resource_id,
+             r.kind
+            FROM (UNNEST(expand_resources.types, expand_resources.ids) w(resource_type, resource_id)
+              LEFT JOIN resources r ON (((r.namespace = expand_resources.namespace) AND (r.resource_type = w.resource_type) AND (r.resource_id = w.resource_id))))
+         ), below AS (
+          SELECT n.resource_type,
+             n.resource_id
+            FROM named n
+           WHERE ((n.kind = 'object'::text) AND (expand_resources.expand = ANY (ARRAY['children'::text, 'contents'::text])))
+         UNION
+          SELECT child.resource_type,
+             child.resource_id
+            FROM (below b
+              CROSS JOIN LATERAL ( SELECT r.resource_type,
+                     r.resource_id
+                    FROM resources r
+                   WHERE ((r.namespace = expand_resources.namespace) AND (r.parent_type = b.resource_type) AND (r.parent_id = b.resource_id))
+                  OFFSET 0) child)
+         ), element AS MATERIALIZED (
+          SELECT DISTINCT listed.element_type,
+             listed.element_id
+            FROM (named n
+              CROSS JOIN LATERAL ( SELECT e.element_type,
+                     e.element_id
+                    FROM selection_elements e
+                   WHERE ((e.namespace = expand_resources.namespace) AND (e.selection_type = n.resource_type) AND (e.selection_id = n.resource_id))
+                  OFFSET 0) listed)
+           WHERE ((n.kind = 'selection'::text) AND (expand_resources.expand = ANY (ARRAY['elements'::text, 'contents'::text])))
+          LIMIT (expand_resources.most + 1)
+         ), part AS (
+          SELECT n.resource_type,
+             n.resource_id,
+             n.kind,
+             true AS is_named,
+             false AS is_element
+            FROM named n
+         UNION ALL
+         ( SELECT b.resource_type,
+             b.resource_id,
+             NULL::text,
+             false,
+             false
+            FROM below b
+          LIMIT (expand_resources.most + 1))
+         UNION ALL
+          SELECT e.element_type,
+             e.element_id,
+             r.kind,
+             false,
+             true
+            FROM (element e
+              LEFT JOIN resources r ON (((r.namespace = expand_resources.namespace) AND (r.resource_type = e.element_type) AND (r.resource_id = e.element_id))))
+         )
+  SELECT p.resource_type,
+     p.resource_id,
+     max(p.kind) AS max,
+     bool_or(p.is_named) AS bool_or,
+     bool_or(p.is_element) AS bool_or
+    FROM part p
+   GROUP BY p.resource_type, p.resource_id;
+END;
+comment on function expand_resources(text,text[],text[],text,integer) is
+  'What the named resources stand for, themselves included. expand: none; elements (of selections); children (of objects, at any depth); contents (both). Where it is more than "most", a part that is larger than that. kind is null for what the catalogue does not have, and for what was only found below another.';
 
 CREATE OR REPLACE FUNCTION next_fencing_token()
  RETURNS bigint
@@ -485,6 +561,6 @@ AS $function$
 comment on function refuse_partial_set() is
   'Raises 40001.';
 
-CREATE TRIGGER end_session_with_last_lock AFTER DELETE ON locks FOR EACH ROW EXECUTE FUNCTION end_session_with_last_lock();
+CREATE TRIGGER end_sessions_with_last_lock AFTER DELETE ON locks REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION end_sessions_with_last_lock();
 
 CREATE TRIGGER end_locks_of_session AFTER UPDATE OF ended_at ON sessions FOR EACH ROW WHEN (old.ended_at IS NULL AND new.ended_at IS NOT NULL) EXECUTE FUNCTION end_locks_of_session();

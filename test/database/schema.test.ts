@@ -65,7 +65,7 @@ t.test('A difference of any kind shows in the dump', async t => {
     'alter table locks set (fillfactor = 70)',
     'alter table locks drop constraint locks_holder_length',
     'alter table locks rename constraint locks_pkey to renamed',
-    'alter table locks disable trigger end_session_with_last_lock',
+    'alter table locks disable trigger end_sessions_with_last_lock',
     'create index on locks (holder)',
     'drop index locks_session_id_idx',
     "comment on column locks.id is 'another'",
@@ -76,7 +76,7 @@ t.test('A difference of any kind shows in the dump', async t => {
     'alter view held_locks set (security_barrier = true)',
     'create view more as select 1 as one',
     'create table more ()',
-    'drop trigger end_session_with_last_lock on locks',
+    'drop trigger end_sessions_with_last_lock on locks',
     "create or replace function refuse_partial_set() returns text language sql as $$ select '' $$",
   ]) {
     await client.query(`begin; set search_path = leasehold; ${change}`)

@@ -94,6 +94,7 @@ export function request(
 ): AcquireRequest {
   return {
     resources: [ids].flat().map(id => ({ namespace: 'tests', type: 'thing', id })),
+    expand: 'none',
     holder: 'alice',
     client: null,
     session: { kind: 'implicit', ttlSeconds: 30 },

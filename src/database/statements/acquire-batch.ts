@@ -1,4 +1,5 @@
 import type { LockRow } from '../lock-row.ts'
+import type { CatalogueGuard } from './catalogue-guard.ts'
 import { isLockable } from './is-lockable.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
@@ -46,11 +47,13 @@ export interface AcquireBatchRow extends LockRow {
  * $7-$9 requests: re-entry (session, user, client), reference, metadata.
  * $10-$14 resources: number of the request (from 1), session id, namespace, type, id.
  * $15 sessions of the same users, or users and clients, that hold some of the resources and have just been touched.
+ * With a guard, its parameters come after these; without one, the statement looks at no version.
  */
-export function acquireBatchSql(schema: string): string {
-  return `with wanted_session as materialized (
+export function acquireBatchSql(schema: string, guard?: CatalogueGuard): string {
+  return `with ${guard?.cte ?? ''}wanted_session as materialized (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::text[], $6::boolean[])
     as w(id, user_name, client, ttl, kind, ends_with_last_lock)
+  where ${guard?.gate ?? 'true'}
 ),
 request as materialized (
   select * from unnest($7::text[], $8::text[], $9::text[])
@@ -153,7 +156,13 @@ partial as materialized (
   union all
   select 0 from granted
   where not exists (select from present where present.id = granted.session_id)
-    and not exists (select from made where made.id = granted.session_id)
+    and not exists (select from made where made.id = granted.session_id)${
+      guard === undefined
+        ? ''
+        : `
+  union all
+  select 0 where ${guard.changed}`
+    }
 )
 select w.request,
   case

@@ -49,7 +49,7 @@ session as (
   select session_id, holder, $6, make_interval(secs => $7::float8), false, true, lock_time, lock_time,
     coalesce(lock_time + make_interval(secs => $7::float8), 'infinity')
   from granted
-  returning client, last_touch, expires_at
+  returning client, last_touch, nullif(expires_at, 'infinity') as expires_at
 )
 select 'granted' as state, l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token,
   l.holder, s.client, l.reference, l.metadata, l.lock_time, s.last_touch,

@@ -1,4 +1,5 @@
 import type { LockRow } from '../lock-row.ts'
+import type { CatalogueGuard } from './catalogue-guard.ts'
 import { isLockable } from './is-lockable.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
@@ -30,14 +31,16 @@ export interface TakeOverRow extends LockRow {
  * Where the own session went away during that wait, so did the locks that the snapshot still shows: contended.
  *
  * $1 session id, $2 user, $3 client, $4 ttl in seconds, $5 kind (new, make, have), $6 ends with last lock,
- * $7 reference, $8 metadata, $9-$11 namespaces, types, ids, $12 whether only from the same user.
+ * $7 reference, $8 metadata, $9-$11 namespaces, types, ids, $12 whether only from the same user. With a guard, its
+ * parameters come after these.
  */
-export function takeOverSql(schema: string): string {
-  return `with claimed as materialized (
+export function takeOverSql(schema: string, guard?: CatalogueGuard): string {
+  return `with ${guard?.cte ?? ''}claimed as materialized (
   select w.*, ordinality as position, ${schema}.claim_resource(w.namespace, w.resource_type, w.resource_id) as got,
     ${isLockable(schema, 'w.namespace', 'w.resource_type', 'w.resource_id')} as known
   from unnest($9::text[], $10::text[], $11::text[])
     with ordinality as w(namespace, resource_type, resource_id)
+  where ${guard?.gate ?? 'true'}
 ),
 old as materialized (
   select c.position, l.*, l.session_id = $1::uuid as own, $12::boolean and l.holder <> $2 as foreign_holder,
@@ -123,7 +126,13 @@ partial as materialized (
       <> (select count(*) from claimed c where not exists (select from old where old.position = c.position and own))
   union all
   select from granted
-  where not exists (select from present where present.id = $1::uuid) and not exists (select from made)
+  where not exists (select from present where present.id = $1::uuid) and not exists (select from made)${
+    guard === undefined
+      ? ''
+      : `
+  union all
+  select where ${guard.changed}`
+  }
 )
 select
   case

@@ -27,6 +27,11 @@ const acquireBody = z
       .min(1)
       .max(MAX_RESOURCES_PER_ACQUIRE)
       .meta({ description: 'Taken all or none' }),
+    with_children: z.boolean().optional().meta({
+      description:
+        'By the catalogue: objects with everything below them, at any depth, and selections with their elements; at most 200,000 resources in all, all or none',
+      example: false,
+    }),
     ttl: ttl.optional().meta({
       description:
         'Seconds until the session expires unless it is touched, 1 to 86400, to the millisecond. Without `session` the default is 30. Null, which needs `session`: until released',
@@ -63,6 +68,13 @@ const acquireBody = z
   )
   .meta({ id: 'AcquireRequest' })
 
+const grantsJson = z.looseObject({
+  locks: z.array(grantJson).meta({ description: 'Of the resources that the request names, in its order' }),
+  count: z
+    .int()
+    .meta({ description: 'All locks of the set, those of children and elements too', example: 1 }),
+})
+
 export const acquireRoute = route({
   method: 'POST',
   path: '/v1/namespaces/{namespace}/locks',
@@ -89,17 +101,26 @@ export const acquireRoute = route({
         metadata: { editor: 'web' },
       },
     },
+    withChildren: {
+      summary: 'A folder with everything in it',
+      value: {
+        session: 'b1f1a4c0-6d9b-4f0e-9a53-0d6d3f0f6a11',
+        ttl: 60,
+        resources: [{ type: 'folder', id: '1' }],
+        with_children: true,
+      },
+    },
   },
   replies: {
     200: {
       description: 'Every lock was held already',
-      schema: z.looseObject({ locks: z.array(grantJson) }),
-      example: { locks: [{ ...EXAMPLE_GRANT, existing: true }] },
+      schema: grantsJson,
+      example: { locks: [{ ...EXAMPLE_GRANT, existing: true }], count: 1 },
     },
     201: {
       description: 'Granted. `existing` tells which of them were held already',
-      schema: z.looseObject({ locks: z.array(grantJson) }),
-      example: { locks: [EXAMPLE_GRANT] },
+      schema: grantsJson,
+      example: { locks: [EXAMPLE_GRANT], count: 1 },
       headers: { Location: 'Where the lock is; with one lock only' },
     },
   },
@@ -121,6 +142,7 @@ function inputOf(namespaceOfPath: string, body: z.infer<typeof acquireBody>): Ac
   return {
     resources: body.resources.map(({ type, id }) => ({ namespace: namespaceOfPath, type, id })),
     sessionId: body.session,
+    expand: body.with_children === true ? 'contents' : 'none',
     ttlSeconds: body.ttl,
     endsWithLastLock: body.ends_with_last_lock,
     client: body.client,
@@ -136,52 +158,70 @@ function inputOf(namespaceOfPath: string, body: z.infer<typeof acquireBody>): Ac
 function replyTo(outcome: AcquireAnswer, input: AcquireInput, requestId: string): Reply {
   switch (outcome.kind) {
     case 'granted': {
-      const locks = outcome.grants.map(presentGrant)
-      if (outcome.grants.every(grant => grant.existing)) return { status: 200, body: { locks } }
-      const [only] = outcome.grants.length === 1 ? outcome.grants : []
+      const body = { locks: outcome.grants.map(presentGrant), count: outcome.count }
+      if (outcome.existingCount === outcome.count) return { status: 200, body }
+      const [only] = outcome.count === 1 ? outcome.grants : []
       return {
         status: 201,
         ...(only !== undefined && { headers: { Location: locationOf(only.lock) } }),
-        body: { locks },
+        body,
       }
     }
     case 'conflict':
-      return conflictReply(outcome.conflicts, requestId)
+      return conflictReply(outcome, requestId)
     case 'resource_not_found':
       return resourcesNotFound(outcome.resources, input)
+    case 'selection_has_no_children':
+      return invalid('resources', 'a selection has elements and no children')
+    case 'too_many_resources':
+      return invalid('resources', `stand for more than ${outcome.most} resources; name smaller parts`)
   }
 }
 
 function resourcesNotFound(unknown: readonly Resource[], { resources }: AcquireInput): never {
   const [first] = unknown
+  const fields = unknown.map(({ type, id }) => {
+    const index = resources.findIndex(wanted => wanted.type === type && wanted.id === id)
+    return index >= 0
+      ? { field: `resources[${index}]`, message: 'is not in the catalogue' }
+      : { field: 'with_children', message: `the element ${type} ${id} is not in the catalogue` }
+  })
+  const isNamed = fields[0]?.field !== 'with_children'
   throw new Refusal(
     'resource_not_found',
-    `the namespace is closed, and its catalogue has no ${first?.type} ${first?.id}`,
-    {
-      fields: unknown.map(({ type, id }) => ({
-        field: `resources[${resources.findIndex(wanted => wanted.type === type && wanted.id === id)}]`,
-        message: 'is not in the catalogue',
-      })),
-    },
+    isNamed
+      ? `the namespace is closed, and its catalogue has no ${first?.type} ${first?.id}`
+      : `the catalogue has no ${first?.type} ${first?.id}, which is an element of a selection`,
+    { fields },
   )
+}
+
+function invalid(field: string, message: string): never {
+  throw new Refusal('invalid_request', `${field}: ${message}`, { fields: [{ field, message }] })
 }
 
 function locationOf(lock: Lock): string {
   return `/v1/namespaces/${encodeURIComponent(lock.resource.namespace)}/locks/${lock.id}`
 }
 
-function conflictReply(conflicts: readonly Lock[], requestId: string): Reply {
+function conflictReply(
+  { conflicts, conflictCount }: Extract<AcquireAnswer, { kind: 'conflict' }>,
+  requestId: string,
+): Reply {
   const holders = [...new Set(conflicts.map(lock => lock.holder))]
   const detail =
-    conflicts.length === 1
+    conflictCount === 1
       ? `${holders[0]} holds the lock`
-      : `${conflicts.length} locks are held by others; nothing was taken`
+      : `${conflictCount} locks are held by others; nothing was taken`
   const retryAfter = retryAfterOf(conflicts)
   return {
     status: 409,
     type: PROBLEM_TYPE,
     ...(retryAfter !== undefined && { headers: { 'Retry-After': String(retryAfter) } }),
-    body: problemDocument('lock_conflict', detail, requestId, { conflicts: conflicts.map(presentLock) }),
+    body: problemDocument('lock_conflict', detail, requestId, {
+      conflicts: conflicts.map(presentLock),
+      conflict_count: conflictCount,
+    }),
   }
 }
 

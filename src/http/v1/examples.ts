@@ -56,7 +56,7 @@ export const PROBLEM_EXAMPLES: Partial<Record<ErrorCode, readonly [string, Recor
     'session b1f1a4c0-6d9b-4f0e-9a53-0d6d3f0f6a11 has ended or expired, and its locks with it; start again with a new session id',
   ],
   key_not_found: ['there is no key 7 in force'],
-  lock_conflict: ['steves holds the lock', { conflicts: [EXAMPLE_LOCK] }],
+  lock_conflict: ['steves holds the lock', { conflicts: [EXAMPLE_LOCK], conflict_count: 1 }],
   payload_too_large: ['the body is larger than 262144 bytes'],
   not_ready: [
     'the database cannot be reached',
