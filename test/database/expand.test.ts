@@ -99,6 +99,8 @@ t.test('a namespace without a catalogue, and a cycle made by hand', async t => {
 
 t.test('a catalogue that grew since the statements were planned is walked all the same', async t => {
   const stores = await openStores(t, { max: 1 })
+  // what checks it would have a bad plan of its own here
+  await stores.sql('alter table resources drop constraint resources_parent_fkey')
   await putEntries(stores, { few: {} })
   t.match(await acquire(stores, 'few', { expand: 'contents' }), { kind: 'granted', count: 1 })
   await stores.sql('analyze resources')

@@ -145,6 +145,7 @@ create table resources (
   constraint resources_resource_id_length CHECK (((octet_length(resource_id) >= 1) AND (octet_length(resource_id) <= 1024))),
   constraint resources_resource_type_length CHECK (((octet_length(resource_type) >= 1) AND (octet_length(resource_type) <= 255)))
 );
+CREATE INDEX resources_parent_hash_idx ON resources USING btree (hashtextextended(((((namespace || chr(31)) || parent_type) || chr(31)) || parent_id), (0)::bigint)) WHERE (parent_id IS NOT NULL);
 CREATE INDEX resources_parent_idx ON resources USING btree (namespace, parent_type, parent_id);
 comment on table resources is
   'The catalogue: what a namespace knows of its resources. Locks do not depend on it in an open namespace.';
@@ -489,11 +490,16 @@ BEGIN ATOMIC
           SELECT child.resource_type,
              child.resource_id
             FROM (below b
-              CROSS JOIN LATERAL ( SELECT r.resource_type,
-                     r.resource_id
+              CROSS JOIN LATERAL ( SELECT r.namespace,
+                     r.resource_type,
+                     r.resource_id,
+                     r.parent_type,
+                     r.parent_id,
+                     r.kind
                     FROM resources r
-                   WHERE ((r.namespace = expand_resources.namespace) AND (r.parent_type = b.resource_type) AND (r.parent_id = b.resource_id))
+                   WHERE ((hashtextextended(((((r.namespace || chr(31)) || r.parent_type) || chr(31)) || r.parent_id), (0)::bigint) = hashtextextended(((((expand_resources.namespace || chr(31)) || b.resource_type) || chr(31)) || b.resource_id), (0)::bigint)) AND (r.parent_id IS NOT NULL))
                   OFFSET 0) child)
+           WHERE ((child.namespace = expand_resources.namespace) AND (child.parent_type = b.resource_type) AND (child.parent_id = b.resource_id))
          ), element AS MATERIALIZED (
           SELECT DISTINCT listed.element_type,
              listed.element_id
