@@ -2,11 +2,13 @@ import { sql } from 'kysely'
 import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
 import type { Lock } from '../locks/lock.ts'
 import type { LockFilter, LockName, LockStore } from '../locks/lock-store.ts'
+import type { ReleaseOutcome, ReleaseSelection } from '../locks/release.ts'
 import type { Resource } from '../locks/resource.ts'
 import { type AcquireEvents, Acquirer, troubleOfMany } from './acquirer.ts'
 import type { Database } from './database.ts'
 import { ExpandingAcquirer } from './expanding-acquirer.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
+import { SetReleaser } from './set-releaser.ts'
 import { releaseSql } from './statements/release.ts'
 import { touchLockSql } from './statements/touch.ts'
 
@@ -23,6 +25,7 @@ export class LockRepository implements LockStore {
   readonly #database: Database
   readonly #acquirer: Acquirer
   readonly #expanding: ExpandingAcquirer
+  readonly #releaser: SetReleaser
   readonly #touchSql: string
   readonly #releaseSql: string
 
@@ -31,6 +34,7 @@ export class LockRepository implements LockStore {
     this.#database = database
     this.#acquirer = new Acquirer(database, events)
     this.#expanding = new ExpandingAcquirer(database, bulk, this.#acquirer, events)
+    this.#releaser = new SetReleaser(database, bulk)
     this.#touchSql = touchLockSql(database.schema)
     this.#releaseSql = releaseSql(database.schema)
   }
@@ -64,6 +68,10 @@ export class LockRepository implements LockStore {
       holder,
     ])
     return row && { holder: row.holder, fencingToken: Number(row.fencing_token) }
+  }
+
+  releaseSet(selection: ReleaseSelection): Promise<ReleaseOutcome> {
+    return this.#releaser.release(selection)
   }
 
   async get(namespace: string, lockId: string): Promise<Lock | undefined> {

@@ -4,6 +4,7 @@ import type { Principal } from './api-key.ts'
 import { Refusal } from './errors.ts'
 import type { JsonObject, Lock } from './lock.ts'
 import type { LockFilter, LockStore } from './lock-store.ts'
+import type { ReleaseOutcome, ReleaseSelection } from './release.ts'
 import { MAX_RESOURCES_PER_ACQUIRE, type Resource } from './resource.ts'
 import { DEFAULT_TTL_SECONDS } from './session.ts'
 
@@ -129,6 +130,33 @@ export class LockService {
         holders: [released.holder],
       })
     }
+  }
+
+  /** Releases many locks of the principal together, or none; with `force` whosever they are. */
+  async releaseSet(
+    principal: Principal,
+    selection: Omit<ReleaseSelection, 'holder'>,
+    force?: { readonly reason: string },
+  ): Promise<ReleaseOutcome> {
+    requireRole(principal, force === undefined ? 'locker' : 'admin')
+    requireNamespace(principal, selection.namespace)
+    const holder = force === undefined ? principal.user : null
+    const outcome = await this.#store.releaseSet({ ...selection, holder })
+    if (force !== undefined && outcome.kind === 'released') {
+      const holders = outcome.holders.filter(user => user !== principal.user)
+      if (holders.length > 0) {
+        this.#audit({
+          event: 'lock_force_released',
+          by: principal.user,
+          reason: force.reason,
+          namespace: selection.namespace,
+          lockIds: outcome.locks.filter(lock => lock.holder !== principal.user).map(lock => lock.lockId),
+          count: outcome.count,
+          holders,
+        })
+      }
+    }
+    return outcome
   }
 
   async get(principal: Principal, namespace: string, lockId: string): Promise<Lock> {

@@ -1,5 +1,6 @@
 import type { AcquireOutcome, AcquireRequest } from './acquire.ts'
 import type { Lock } from './lock.ts'
+import type { ReleaseOutcome, ReleaseSelection } from './release.ts'
 import type { Resource } from './resource.ts'
 
 /** Which lock, and on whose behalf. `holder: null` stands for an administrator, who may release anybody's. */
@@ -37,6 +38,8 @@ export interface LockStore {
   touch(name: LockName & { readonly holder: string }): Promise<Lock | undefined>
   /** The lock that was released; undefined where the holder has no such live lock. */
   release(name: LockName): Promise<{ readonly holder: string; readonly fencingToken: number } | undefined>
+  /** Releases all that is chosen and live, or nothing. Can be repeated. */
+  releaseSet(selection: ReleaseSelection): Promise<ReleaseOutcome>
   get(namespace: string, lockId: string): Promise<Lock | undefined>
   /** Who holds the resource now. */
   find(resource: Resource): Promise<Lock | undefined>

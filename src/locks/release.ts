@@ -1,0 +1,49 @@
+import type { Expand } from './acquire.ts'
+import type { Lock } from './lock.ts'
+import type { Resource } from './resource.ts'
+
+/** A name inside the namespace of the selection. */
+type Name = Omit<Resource, 'namespace'>
+
+/** Locks of one namespace that are released together, or not at all. */
+export interface ReleaseSelection {
+  readonly namespace: string
+  readonly which:
+    | { readonly kind: 'locks'; readonly lockIds: readonly string[] }
+    | { readonly kind: 'resources'; readonly resources: readonly Name[] }
+    /** Whatever the holder (and client) has in the namespace; what others have is not chosen. */
+    | { readonly kind: 'all' }
+    /** What the resource stands for by the catalogue, as in an acquire. */
+    | { readonly kind: 'expanded'; readonly resource: Name; readonly expand: Expand }
+  /** Null stands for an administrator, who may release anybody's. */
+  readonly holder: string | null
+  /** The client that the sessions must have, null for none. Undefined: any. */
+  readonly client?: string | null | undefined
+}
+
+/** A lock that was released. */
+export interface Released {
+  readonly lockId: string
+  readonly holder: string
+  readonly fencingToken: number
+}
+
+/**
+ * What a release of many can come to. Only `released` changed anything, and with the count 0 not even that: nobody
+ * held what was chosen.
+ */
+export type ReleaseOutcome =
+  | {
+      readonly kind: 'released'
+      /** At most a thousand where locks or resources were named, MAX_LISTED otherwise. */
+      readonly locks: readonly Released[]
+      readonly count: number
+      /** Whose locks they all were. */
+      readonly holders: readonly string[]
+    }
+  /** Live locks among the chosen ones are others'; bounded like `locks`. */
+  | { readonly kind: 'conflict'; readonly conflicts: readonly Lock[]; readonly conflictCount: number }
+  | { readonly kind: 'selection_has_no_children'; readonly resources: readonly Resource[] }
+  /** As in an acquire; but what is locked can be released, whatever the catalogue says by now. */
+  | { readonly kind: 'resource_not_found'; readonly resources: readonly Resource[] }
+  | { readonly kind: 'too_many_resources'; readonly most: number }
