@@ -25,8 +25,8 @@ import { observe, ServiceMetrics } from './service-metrics.ts'
 /** One for the sweeper, one for whoever asks how things are. */
 const BACKGROUND_CONNECTIONS = 2
 
-/** Imports of one process at a time: more would only compete for the same server. */
-const BULK_CONNECTIONS = 2
+/** Imports and large sets of one process at a time: more would only compete for the same server. */
+const BULK_CONNECTIONS = 4
 
 /** What a service consists of; nothing of it runs yet. */
 export interface Parts {

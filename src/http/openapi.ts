@@ -30,10 +30,14 @@ const problemJson = z
       .array(z.looseObject({ field: z.string(), message: z.string() }))
       .optional()
       .meta({ description: 'The places in the request that are wrong' }),
-    conflicts: z
-      .array(lockJson)
+    conflicts: z.array(lockJson).optional().meta({
+      description:
+        'With `lock_conflict`: every lock that is in the way; with `with_children` at most 100 of them',
+    }),
+    conflict_count: z
+      .int()
       .optional()
-      .meta({ description: 'With `lock_conflict`: every lock that is in the way' }),
+      .meta({ description: 'With `lock_conflict`: how many locks are in the way' }),
     outcome: z.enum(['unchanged', 'unknown']).optional().meta({
       description:
         'With trouble of the database: `unknown` says that the change may have happened. An acquire, touch or release that names the same session or lock can be sent again',

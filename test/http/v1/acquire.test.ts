@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
+import { putTree } from '../../support/catalogue.ts'
 import { expire } from '../../support/database.ts'
 import { connectedTo } from '../../support/scratch-database.ts'
 import { documentedAnswers, LOCKS, NAMESPACE, startService, uniqueId } from '../service.ts'
@@ -214,6 +215,60 @@ t.test('in a closed namespace a resource that the catalogue does not have is 404
   })
   t.equal(status, 404)
   t.match(json, { code: 'resource_not_found', errors: [{ field: 'resources[0]' }] })
+})
+
+t.test(
+  'with children: everything below is taken, the named lock is answered, and all are counted',
+  async t => {
+    const [folder, leaf, choice] = [uniqueId(), uniqueId(), uniqueId()]
+    const resources = `/v1/namespaces/${encodeURIComponent(NAMESPACE)}/resources/defect`
+    const put = (id: string, body: object) => service.call('PUT', `${resources}/${id}`, { key: admin, body })
+    await put(folder, {})
+    await put(leaf, { parent: { type: 'defect', id: folder } })
+    await put(choice, { kind: 'selection', elements: of(leaf, 'nowhere') })
+    const session = { session: randomUUID(), ttl: 30 }
+    const alone = await acquire(alice, { resources: of(folder), ...session })
+    t.match(alone.json, { count: 1 })
+    const { status, headers, json } = await acquire(alice, {
+      resources: of(folder),
+      with_children: true,
+      ...session,
+    })
+    t.equal(status, 201, 'one of them is new')
+    t.match(json, { locks: [{ resource: { id: folder }, existing: true }], count: 2 })
+    t.equal(json.locks.length, 1)
+    t.equal(headers.get('location'), null)
+    const again = await acquire(alice, { resources: of(folder), with_children: true, ...session })
+    t.match(again, { status: 200, json: { count: 2 } })
+    const refused = await acquire(bob, { resources: of(folder), with_children: true })
+    t.equal(refused.status, 409)
+    t.match(refused.json, {
+      detail: '2 locks are held by others; nothing was taken',
+      conflicts: [{ holder: 'alice' }, { holder: 'alice' }],
+      conflict_count: 2,
+    })
+    const missing = await acquire(alice, { resources: of(choice), with_children: true })
+    t.equal(missing.status, 404)
+    t.match(missing.json, { code: 'resource_not_found', errors: [{ field: 'with_children' }] })
+    const taken = await acquire(admin, {
+      resources: of(folder),
+      with_children: true,
+      takeover: true,
+      reason: 'ws-15 was stolen',
+    })
+    t.match(taken.json, { count: 2, locks: [{ holder: 'root' }] })
+    t.match(service.audit.at(-1), { event: 'lock_taken_over', count: 2, holders: ['alice'] })
+  },
+)
+
+t.test('a set beyond what can be taken at once is 400', async t => {
+  await putTree(service.stores, 'large', 200_000)
+  const { status, json } = await service.call('POST', '/v1/namespaces/tests/locks', {
+    key: admin,
+    body: { resources: [{ type: 'thing', id: 'large' }], with_children: true },
+  })
+  t.equal(status, 400)
+  t.match(json, { code: 'invalid_request', errors: [{ field: 'resources' }] })
 })
 
 t.test('every documented answer of this call was seen', async t => {
