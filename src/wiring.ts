@@ -26,7 +26,7 @@ import { observe, ServiceMetrics } from './service-metrics.ts'
 const BACKGROUND_CONNECTIONS = 2
 
 /** Imports and large sets of one process at a time: more would only compete for the same server. */
-const BULK_CONNECTIONS = 4
+const BULK_CONNECTIONS = 2
 
 /** What a service consists of; nothing of it runs yet. */
 export interface Parts {
