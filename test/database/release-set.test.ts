@@ -96,6 +96,8 @@ t.test('everything of a holder is released, and nothing of others', async t => {
       session: { kind: 'implicit', ttlSeconds: null },
       reentry: 'session',
       takeover: null,
+      replacesOwn: false,
+      isSole: false,
       reference: null,
       metadata: {},
     },
