@@ -1,0 +1,123 @@
+import { requireNamespace, requireRole } from '../../../locks/access.ts'
+import type { Principal, Role } from '../../../locks/api-key.ts'
+import { Refusal } from '../../../locks/errors.ts'
+import type { Lock } from '../../../locks/lock.ts'
+import type { Resource } from '../../../locks/resource.ts'
+import { acquireLocks } from '../../acquiring.ts'
+import { authenticate } from '../../authentication.ts'
+import type { WireRequest, WireRoute } from '../../wire-route.ts'
+import { type Lockable, resourceOf } from './lockable.ts'
+import { presentGrant, presentStatus } from './presenter.ts'
+import type { BridgeSettings } from './settings.ts'
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Who asks, and for what. */
+interface Asked {
+  readonly principal: Principal
+  readonly resource: Resource
+}
+
+/** The lock of one kind of lockable. No body means anything here, so none is read. */
+export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readonly WireRoute[] {
+  const path = `/api/author/${lockable.path}/{id}/lock`
+
+  async function asked(request: WireRequest, role: Role): Promise<Asked> {
+    const { services, headers, params } = request
+    const principal = await authenticate(services.keys, headers.authorization)
+    request.actsFor(principal, settings.namespace)
+    requireNamespace(principal, settings.namespace)
+    requireRole(principal, role)
+    return { principal, resource: resourceOf(settings.namespace, lockable, params.id ?? '') }
+  }
+
+  return [
+    {
+      method: 'GET',
+      path,
+      statuses: [200, 401, 403, 404],
+      async handle(request) {
+        const { locks, users } = request.services
+        const { principal, resource } = await asked(request, 'viewer')
+        const lock = await locks.find(principal, resource)
+        if (lock === undefined) {
+          throw new Refusal('lock_not_found', `${resource.type} ${resource.id} is not locked`)
+        }
+        return { status: 200, body: presentStatus(lock, await users.numberOf(lock.holder)) }
+      },
+    },
+    {
+      method: 'POST',
+      path,
+      statuses: [200, 401, 403, 409, 422],
+      async handle(request) {
+        const { services } = request
+        const { principal, resource } = await asked(request, 'locker')
+        const answer = await acquireLocks(services, principal, {
+          resources: [resource],
+          ttlSeconds: settings.lockSeconds,
+          // each grant is a session of its own, so that an id that was replaced is void
+          replacesOwn: !settings.refusesHolder,
+        })
+        switch (answer.kind) {
+          case 'resource_not_found':
+            throw new Refusal('resource_not_found', `there is no ${resource.type} ${resource.id}`)
+          case 'conflict':
+            throw new Refusal(
+              'lock_conflict',
+              `${resource.type} ${resource.id} is locked by ${answer.conflicts[0]?.holder}`,
+            )
+        }
+        const lock = answer.grants[0]?.lock
+        if (lock === undefined) throw new Error('a lock was granted and not answered')
+        return { status: 200, body: presentGrant(lock, await services.users.numberOf(lock.holder)) }
+      },
+    },
+    {
+      method: 'PUT',
+      path,
+      statuses: [204, 401, 403, 409, 422],
+      async handle(request) {
+        const { locks } = request.services
+        const { principal, resource } = await asked(request, 'locker')
+        const lock = await namedLock(request, { principal, resource })
+        await locks.touch(principal, resource.namespace, lock.id)
+        return { status: 204 }
+      },
+    },
+    {
+      method: 'DELETE',
+      path,
+      statuses: [204, 401, 403, 409, 422],
+      async handle(request) {
+        const { locks } = request.services
+        const { principal, resource } = await asked(request, 'locker')
+        const lock = await namedLock(request, { principal, resource })
+        await locks.release(principal, resource.namespace, lock.id)
+        return { status: 204 }
+      },
+    },
+  ]
+}
+
+/**
+ * The lock that X-Lock-Id and the path name together. It may go the next moment, or become somebody's else: what is
+ * done to it names the grant, which never changes hands.
+ */
+async function namedLock({ services, headers }: WireRequest, { principal, resource }: Asked): Promise<Lock> {
+  const lockId = [headers['x-lock-id']].flat().join().toLowerCase()
+  if (!UUID.test(lockId)) {
+    const message = lockId === '' ? 'is missing: send the id of the lock' : 'is not a UUID'
+    throw new Refusal('invalid_request', `the header X-Lock-Id ${message}`, {
+      fields: [{ field: 'header X-Lock-Id', message }],
+    })
+  }
+  const lock = await services.locks.find(principal, resource)
+  if (lock?.sessionId !== lockId) {
+    throw new Refusal(
+      'lock_not_found',
+      `${resource.type} ${resource.id} has no lock with this id: it was released or replaced, has expired, or never was`,
+    )
+  }
+  return lock
+}
