@@ -205,6 +205,7 @@ for (const { path: folder, type } of LOCKABLES) {
         403,
         `${method}, unlocked`,
       )
+      t.equal((await ask(method, pathOf(folder, 'x'), { key: stranger })).status, 403, `${method}, malformed`)
     }
   })
 
