@@ -59,14 +59,14 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
           // each grant is a session of its own, so that an id that was replaced is void
           replacesOwn: !settings.refusesHolder,
         })
-        switch (answer.kind) {
-          case 'resource_not_found':
-            throw new Refusal('resource_not_found', `there is no ${resource.type} ${resource.id}`)
-          case 'conflict':
-            throw new Refusal(
-              'lock_conflict',
-              `${resource.type} ${resource.id} is locked by ${answer.conflicts[0]?.holder}`,
-            )
+        if (answer.kind === 'conflict') {
+          throw new Refusal(
+            'lock_conflict',
+            `${resource.type} ${resource.id} is locked by ${answer.conflicts[0]?.holder}`,
+          )
+        }
+        if (answer.kind !== 'granted') {
+          throw new Refusal('resource_not_found', `there is no ${resource.type} ${resource.id}`)
         }
         const lock = answer.grants[0]?.lock
         if (lock === undefined) throw new Error('a lock was granted and not answered')
