@@ -101,6 +101,7 @@ export class LockRepository implements LockStore {
     if (filter.holder !== undefined) query = query.where('l.holder', '=', filter.holder)
     if (filter.client !== undefined) query = query.where('s.client', 'is not distinct from', filter.client)
     if (filter.sessionId !== undefined) query = query.where('l.session_id', '=', filter.sessionId)
+    if (filter.lockId !== undefined) query = query.where('l.id', '=', filter.lockId)
     if (filter.afterLockId !== undefined) query = query.where('l.id', '>', filter.afterLockId)
     const rows = await query.orderBy('l.id').limit(filter.limit).execute()
     return rows.map(lockOf)

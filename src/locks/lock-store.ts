@@ -19,6 +19,8 @@ export interface LockFilter {
   /** The client of the session; null: of sessions that named none. */
   readonly client?: string | null | undefined
   readonly sessionId?: string | undefined
+  /** This lock alone, if the rest fits it. */
+  readonly lockId?: string | undefined
   /** Only locks whose id is greater. */
   readonly afterLockId?: string | undefined
   readonly limit: number
