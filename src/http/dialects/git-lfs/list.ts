@@ -44,8 +44,8 @@ export const listRoute: WireRoute = {
       ...(path !== '' && { id: path }),
       ...(id !== '' && { lockId: isRowId(id) ? id : NO_LOCK }),
     }
-    const page = await pageOf(request.services, caller, filter, cursor, limit)
-    return lfsReply(200, { ...page, locks: page.locks.map(presentLock) })
+    const { locks, ...more } = await pageOf(request.services, caller, filter, cursor, limit)
+    return lfsReply(200, { locks: locks.map(presentLock), ...more })
   },
 }
 
@@ -64,13 +64,12 @@ export const verifyRoute: WireRoute = {
     const caller = await callerOf(request)
     const { cursor, limit } = await bodyOf(request, verifyBody)
     requireRole(caller.principal, 'locker')
-    const page = await pageOf(request.services, caller, {}, cursor ?? undefined, limit ?? 0)
+    const { locks, ...more } = await pageOf(request.services, caller, {}, cursor ?? undefined, limit ?? 0)
     const isOurs = (lock: { readonly holder: string }) => lock.holder === caller.principal.user
     return lfsReply(200, {
-      ...page,
-      locks: undefined,
-      ours: page.locks.filter(isOurs).map(presentLock),
-      theirs: page.locks.filter(lock => !isOurs(lock)).map(presentLock),
+      ours: locks.filter(isOurs).map(presentLock),
+      theirs: locks.filter(lock => !isOurs(lock)).map(presentLock),
+      ...more,
     })
   },
 }
