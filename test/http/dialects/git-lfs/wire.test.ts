@@ -7,7 +7,7 @@ import { connectedTo } from '../../../support/scratch-database.ts'
 import { LOCKS, NAMESPACE, startService, uniqueId } from '../../service.ts'
 import { BASE, basic, lfsCaller } from './lfs-caller.ts'
 
-const service = await startService(t, { stores: { lockTimeoutMs: 50, statementTimeoutMs: 300 } })
+const service = await startService(t)
 const { keys } = service
 const alice = lfsCaller(service, 'alice', keys.alice)
 const bob = lfsCaller(service, 'bob', keys.bob)
@@ -514,13 +514,24 @@ t.test('trouble of the database never looks like an answer', async t => {
 })
 
 t.test('a database that is too slow is 504', async t => {
-  const address = repository()
-  for (const [method, path, body] of CALLS) await alice(method, address + path, { body })
-  const other = await connectedTo(t, service.stores.url)
+  const { url } = service.stores
+  const database = new Database(
+    { ...POOL_SETTINGS, url, lockTimeoutMs: 50, statementTimeoutMs: 300 },
+    'leasehold',
+  )
+  t.teardown(() => database.close())
+  const impatient = await startService(t, {
+    locks: new LockService(new LockRepository(database, { retried() {} }), () => {}),
+    keys: service.services.keys,
+  })
+  const waiting = lfsCaller(impatient, 'alice', impatient.keys.alice)
+  const other = await connectedTo(t, url)
   await other.query('begin')
   await other.query('lock table leasehold.locks in access exclusive mode')
   for (const [method, path, body] of CALLS) {
-    t.equal((await alice(method, address + path, { body })).status, 504, `${method} ${path}`)
+    const { status, headers } = await waiting(method, repository() + path, { body })
+    t.equal(status, 504, `${method} ${path}`)
+    t.equal(headers.get('retry-after'), '1')
   }
   await other.query('rollback')
 })
