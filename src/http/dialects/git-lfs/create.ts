@@ -43,7 +43,7 @@ export const createRoute: WireRoute = {
       client: clientOf(request),
       metadata: ref?.name ? { ref: ref.name } : {},
     })
-    if (outcome.kind === 'resource_not_found') {
+    if (outcome.kind !== 'granted' && outcome.kind !== 'conflict') {
       throw new Refusal(
         'resource_not_found',
         `the namespace ${namespace} is closed, and its catalogue has no ${type} ${path}`,

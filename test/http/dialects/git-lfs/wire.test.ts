@@ -227,6 +227,7 @@ t.test('a page has 100 locks, and a thousand at most', async t => {
         type: `git-lfs/${name}`,
         id: `file ${file}`,
       })),
+      expand: 'none',
       holder: 'alice',
       client: null,
       session: { kind: 'implicit', ttlSeconds: null },
