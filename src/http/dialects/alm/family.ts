@@ -1,13 +1,23 @@
 import type { WireFamily } from '../../route-family.ts'
-import { presentAlmError } from './errors.ts'
+import { entityLockRoutes } from './entity-locks.ts'
+import { almRoute, presentAlmError } from './errors.ts'
+import { lockRoutes } from './locks.ts'
 import type { AlmSettings } from './settings.ts'
+import { signInRoutes } from './sign-in.ts'
+import { siteSessionRoutes } from './site-session.ts'
 
-export function alm(_settings: AlmSettings): WireFamily {
+/** ALM 12.5x: its sign-ins, and its three ways to locks. */
+export function alm(settings: AlmSettings): WireFamily {
   return {
     kind: 'wire',
     prefixes: ['/qcbin'],
     bodyLimitBytes: 64 * 1024,
     presentError: presentAlmError,
-    routes: [],
+    routes: [
+      ...signInRoutes(settings),
+      ...siteSessionRoutes(settings),
+      ...lockRoutes(settings),
+      ...entityLockRoutes(settings),
+    ].map(almRoute),
   }
 }

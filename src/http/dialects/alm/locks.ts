@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import type { Resource } from '../../../locks/resource.ts'
+import { fieldName, parseJson } from '../../json.ts'
+import type { Reply } from '../../route.ts'
+import type { WireRequest, WireRoute } from '../../wire-route.ts'
+import { matchingLocks, pageOf, readView, selected } from './collection.ts'
+import { AlmError } from './errors.ts'
+import { lockEntities, releaseLock, requireLock, touchLock } from './locking.ts'
+import { requireForm } from './negotiation.ts'
+import { presentLock } from './presenters.ts'
+import { canonicalId, isEntityType, namespaceOf, PROJECT, requireLockId } from './project.ts'
+import type { AlmSettings } from './settings.ts'
+import { requireVisit } from './visit.ts'
+
+/** Whose locks they are is not read from it: `user` means nothing here. */
+const createBody = z.looseObject({
+  data: z.array(z.looseObject({ entity: z.looseObject({ id: z.unknown(), type: z.unknown() }) })),
+})
+
+/** The locks of a project as JSON: /qcbin/api/…/locks. */
+export function lockRoutes(settings: AlmSettings): WireRoute[] {
+  const path = `/qcbin/api/${PROJECT}/locks`
+  return [
+    {
+      method: 'POST',
+      path,
+      statuses: [201, 400, 401, settings.lockFailureStatus, 403, 404, 406, 413, 415],
+      async handle(request) {
+        requireForm(request.headers, ['json'])
+        const visit = await requireVisit(request, settings)
+        const namespace = namespaceOf(request)
+        request.actsFor(visit.principal, namespace)
+        const resources = readEntities(namespace, parseJson(await request.body(['application/json'])))
+        const locks = await lockEntities(request, settings, visit, resources)
+        const [only, second] = locks
+        return {
+          status: 201,
+          headers: {
+            'Set-Cookie': visit.cookies,
+            ...(only !== undefined && second === undefined && { Location: addressOf(request, only.id) }),
+          },
+          body: { data: locks.map(lock => presentLock(lock, settings)) },
+        }
+      },
+    },
+    // the vendor's own examples end a collection's address with a slash, too
+    ...[path, `${path}/`].map(
+      (address): WireRoute => ({
+        method: 'GET',
+        path: address,
+        statuses: [200, 400, 401, 403, 404, 406],
+        async handle(request) {
+          requireForm(request.headers, ['json'])
+          const { principal, cookies } = await requireVisit(request, settings)
+          const namespace = namespaceOf(request)
+          request.actsFor(principal, namespace)
+          const view = readView(request.query)
+          const found = await matchingLocks(request.services, settings, principal, namespace, view.filter)
+          const page = pageOf(
+            found.map(({ shown }) => shown),
+            view,
+          )
+          return {
+            status: 200,
+            headers: { 'Set-Cookie': cookies },
+            body: { data: page.map(lock => selected(lock, view.fields)), 'total-results': found.length },
+          }
+        },
+      }),
+    ),
+    {
+      method: 'GET',
+      path: `${path}/{id}`,
+      statuses: [200, 401, 403, 404, 406],
+      handle: request => one(request, async (_, lock) => lock),
+    },
+    {
+      method: 'PUT',
+      path: `${path}/{id}`,
+      statuses: [200, 401, 403, 404, 406],
+      handle: request => one(request, (principal, lock) => touchLock(request, principal, lock)),
+    },
+    {
+      method: 'DELETE',
+      path: `${path}/{id}`,
+      statuses: [200, 401, 403, 404, 406],
+      // read first, since the answer shows what is gone then; whether it goes is decided by the release
+      handle: request =>
+        one(request, async (principal, lock) => {
+          await releaseLock(request, principal, lock)
+          return lock
+        }),
+    },
+  ]
+
+  /** Answers a lock as what it is after a change. */
+  async function one(
+    request: WireRequest,
+    change: (
+      principal: Parameters<typeof requireLock>[1],
+      lock: Awaited<ReturnType<typeof requireLock>>,
+    ) => ReturnType<typeof requireLock>,
+  ): Promise<Reply> {
+    requireForm(request.headers, ['json'])
+    const { principal, cookies } = await requireVisit(request, settings)
+    const namespace = namespaceOf(request)
+    request.actsFor(principal, namespace)
+    const lock = await requireLock(request, principal, namespace, requireLockId(request))
+    return {
+      status: 200,
+      headers: { 'Set-Cookie': cookies },
+      body: presentLock(await change(principal, lock), settings),
+    }
+  }
+}
+
+function addressOf({ params }: WireRequest, id: string): string {
+  const [domain, project] = [params.domain ?? '', params.project ?? ''].map(encodeURIComponent)
+  return `/qcbin/api/domains/${domain}/projects/${project}/locks/${id}`
+}
+
+function readEntities(namespace: string, body: unknown): Resource[] {
+  const result = createBody.safeParse(body, { reportInput: true })
+  if (!result.success) {
+    const [issue] = result.error.issues
+    return wrong(fieldName(issue?.path ?? []), issue?.input)
+  }
+  const { data } = result.data
+  if (data.length === 0) wrong('data[0]', undefined)
+  return data.map(({ entity }, index): Resource => {
+    const { id, type } = entity
+    if (typeof type !== 'string' || !isEntityType(type)) wrong(`data[${index}].entity.type`, type)
+    const isId = typeof id === 'string' || (typeof id === 'number' && Number.isInteger(id))
+    // a negative zero is written without its sign
+    const canonical = isId ? canonicalId(String(id)) : undefined
+    return { namespace, type, id: canonical ?? wrong(`data[${index}].entity.id`, id) }
+  })
+}
+
+function wrong(field: string, value: unknown): never {
+  if (value === undefined || value === null) {
+    throw new AlmError(400, 'qccore.required-field-missing', `The field ${field} is required.`)
+  }
+  throw new AlmError(
+    400,
+    'qccore.invalid-value-type-for-field',
+    `The value of the field ${field} is not valid.`,
+  )
+}
