@@ -11,6 +11,8 @@ export function sendReply(ctx: RequestContext, reply: Reply): void {
   const { body } = reply
   if (body === undefined) {
     ctx.body = null
+    // a body of null makes a 204 of every other status
+    ctx.status = reply.status
     return
   }
   ctx.res.setHeader('Content-Type', reply.type ?? 'application/json')
