@@ -15,7 +15,20 @@ export type AcquireAnswer = Exclude<
   { kind: 'session_expired' | 'session_not_found' | 'session_forbidden' | 'contended' }
 >
 
+/** The same for an acquire of the named resources alone. */
+export type PlainAnswer = Exclude<AcquireAnswer, { kind: 'selection_has_no_children' | 'too_many_resources' }>
+
 /** Acquires, counts what it came to, and throws the refusals that are no matter of the resources. */
+export function acquireLocks(
+  services: Pick<AppServices, 'locks' | 'metrics'>,
+  principal: Principal,
+  input: AcquireInput & { readonly expand?: undefined },
+): Promise<PlainAnswer>
+export function acquireLocks(
+  services: Pick<AppServices, 'locks' | 'metrics'>,
+  principal: Principal,
+  input: AcquireInput,
+): Promise<AcquireAnswer>
 export async function acquireLocks(
   { locks, metrics }: Pick<AppServices, 'locks' | 'metrics'>,
   principal: Principal,
