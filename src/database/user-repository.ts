@@ -18,6 +18,6 @@ export class UserRepository implements UserStore {
   }
 
   #users() {
-    return this.#database.kysely.selectFrom('users').select(['id as number', 'name'])
+    return this.#database.kysely.selectFrom('users').select(['id as number', 'name', 'created'])
   }
 }

@@ -1,16 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import type { User, UserStore } from './user.ts'
 
-/** Users in the cache; an entry is some 100 bytes. */
+/** Users in the cache; an entry is some 200 bytes. */
 const CACHED_USERS = 10_000
 
 /** Largest number of a user: they are PostgreSQL integers. */
 const MAX_NUMBER = 2 ** 31 - 1
 
-/** Numbers of users. A user keeps name and number for ever, so what was found once need not be asked again. */
+/** Numbers of users. Nothing of a user ever changes, so what was found once need not be asked again. */
 export class UserService {
   readonly #store: UserStore
-  readonly #numbers = new LRUCache<string, number>({ max: CACHED_USERS })
+  readonly #users = new LRUCache<string, User>({ max: CACHED_USERS })
 
   constructor(store: UserStore) {
     this.#store = store
@@ -18,35 +18,37 @@ export class UserService {
 
   /** The number of each name. Every holder of a lock has one, since holders come from keys. */
   async numbersOf(names: Iterable<string>): Promise<ReadonlyMap<string, number>> {
-    const numbers = new Map<string, number>()
-    const unknown: string[] = []
-    for (const name of new Set(names)) {
-      const number = this.#numbers.get(name)
-      if (number === undefined) unknown.push(name)
-      else numbers.set(name, number)
-    }
-    if (unknown.length > 0) {
-      for (const { name, number } of await this.#store.findByNames(unknown)) {
-        this.#numbers.set(name, number)
-        numbers.set(name, number)
-      }
-    }
-    return numbers
+    const users = await this.#usersOf(names)
+    return new Map(users.map(({ name, number }) => [name, number]))
   }
 
   async numberOf(name: string): Promise<number> {
-    const number = (await this.numbersOf([name])).get(name)
-    if (number === undefined) throw new Error(`the user ${name} has no number`)
-    return number
+    const user = await this.findByName(name)
+    if (user === undefined) throw new Error(`the user ${name} has no number`)
+    return user.number
   }
 
   async findByName(name: string): Promise<User | undefined> {
-    const number = (await this.numbersOf([name])).get(name)
-    return number === undefined ? undefined : { name, number }
+    const [user] = await this.#usersOf([name])
+    return user
   }
 
   async findByNumber(number: number): Promise<User | undefined> {
     if (!Number.isInteger(number) || number < 1 || number > MAX_NUMBER) return undefined
     return this.#store.findByNumber(number)
+  }
+
+  async #usersOf(names: Iterable<string>): Promise<readonly User[]> {
+    const users: User[] = []
+    const unknown: string[] = []
+    for (const name of new Set(names)) {
+      const user = this.#users.get(name)
+      if (user === undefined) unknown.push(name)
+      else users.push(user)
+    }
+    if (unknown.length === 0) return users
+    const found = await this.#store.findByNames(unknown)
+    for (const user of found) this.#users.set(user.name, user)
+    return [...users, ...found]
   }
 }

@@ -3,6 +3,8 @@ export interface User {
   /** For APIs that show numbers; never that of another user. */
   readonly number: number
   readonly name: string
+  /** When the first key of the user was made. */
+  readonly created: Date
 }
 
 /** Where users live. Throws `DatabaseTrouble` like LockStore. */
