@@ -1,0 +1,38 @@
+import type { SignIn } from '../../../locks/sign-in.ts'
+import type { AppServices } from '../../services.ts'
+import type { Caller } from './caller.ts'
+import { everyLock } from './listing.ts'
+import { releaseLocks } from './releasing.ts'
+import type { PolarisSettings } from './settings.ts'
+
+/** Whose first call it may be, and with which secret the token was found. */
+interface FirstCall {
+  readonly caller: Caller
+  readonly signIn: SignIn
+  readonly secret: string
+}
+
+/**
+ * Releases what the caller's user and workstation held when the token was handed out, at the first call of the token
+ * from that workstation. That it was done is told by a session which lives as long as the token, so every replica
+ * knows.
+ *
+ * First calls may come several at once, and none may lose what it is granted. So each of them clears before it goes
+ * on, the session is made only after that, and what is cleared is by its lock's id: whatever any of them is granted
+ * later is a lock of its own, and none of those.
+ */
+export async function clearEarlierLocks(
+  services: AppServices,
+  { namespace }: PolarisSettings,
+  { caller: { principal, client }, signIn, secret }: FirstCall,
+): Promise<void> {
+  // a viewer releases nothing, and the first call of a locker's token is still to come
+  if (principal.role === 'viewer') return
+  const marker = `${secret} at ${client}`
+  if ((await services.signIns.find(marker)) !== undefined) return
+  const held = await everyLock(services, principal, { namespace, holder: principal.user, client })
+  const earlier = held.filter(lock => lock.lockTime < signIn.session.started)
+  if (earlier.length > 0) await releaseLocks(services, principal, namespace, earlier)
+  const ttlSeconds = signIn.session.expiresInSeconds
+  if (ttlSeconds !== null) await services.signIns.open(principal, { secret: marker, client, ttlSeconds })
+}

@@ -1,0 +1,102 @@
+import type { Grant, Lock } from '../../../locks/lock.ts'
+import type { Resource } from '../../../locks/resource.ts'
+import { acquireLocks } from '../../acquiring.ts'
+import { parseJson } from '../../json.ts'
+import type { Reply } from '../../route.ts'
+import { validated } from '../../validation.ts'
+import type { WireRequest, WireRoute } from '../../wire-route.ts'
+import { callerOf } from './caller.ts'
+import { lockRefused, objectsNotFound } from './errors.ts'
+import { MEDIA_TYPES, mediaTypeFor } from './media-type.ts'
+import { OBJECT_LOCKS_PATH, objectNumber } from './place.ts'
+import { type LockWords, presentLocked, presentLockedOfMany, wordsFor } from './presenter.ts'
+import { lockedObject, lockedObjects } from './schemas.ts'
+import type { PolarisSettings } from './settings.ts'
+
+const SECONDS_PER_HOUR = 3600
+
+export function locking(settings: PolarisSettings): readonly WireRoute[] {
+  return [
+    {
+      method: 'POST',
+      path: OBJECT_LOCKS_PATH,
+      statuses: [200, 400, 401, 403, 404, 409, 413, 415],
+      async handle(request) {
+        const caller = await callerOf(request, settings)
+        const object = validated(lockedObject, parseJson(await request.body(MEDIA_TYPES)), 'body')
+        const resources = [resourceOf(settings, object.ObjectTypeID, object.ObjectID)]
+        return lock(request, settings, { caller, resources }, (words, [grant]) =>
+          grant === undefined ? {} : presentLocked(words, grant),
+        )
+      },
+    },
+    {
+      method: 'POST',
+      path: `${OBJECT_LOCKS_PATH}/{objecttypeid}`,
+      statuses: [200, 400, 401, 403, 404, 409, 413, 415],
+      async handle(request) {
+        const caller = await callerOf(request, settings)
+        const type = objectNumber(request.params, 'objecttypeid')
+        const ids = validated(lockedObjects, parseJson(await request.body(MEDIA_TYPES)), 'body')
+        // asked for twice is asked for once
+        const resources = [...new Set(ids)].map(id => resourceOf(settings, type, id))
+        return lock(request, settings, { caller, resources }, (words, grants) =>
+          grants.map(grant => presentLockedOfMany(words, grant)),
+        )
+      },
+    },
+  ]
+}
+
+interface Asked {
+  readonly caller: Awaited<ReturnType<typeof callerOf>>
+  readonly resources: readonly Resource[]
+}
+
+/** All of the resources or none, for the caller's user and workstation. */
+async function lock(
+  request: WireRequest,
+  { maxLockAgeHours }: PolarisSettings,
+  { caller: { principal, client }, resources }: Asked,
+  present: (words: LockWords, grants: readonly Grant[]) => object,
+): Promise<Reply> {
+  const { services, headers } = request
+  const type = mediaTypeFor(headers.accept)
+  const answer = await acquireLocks(services, principal, {
+    resources,
+    client,
+    reentry: 'client',
+    ttlSeconds: maxLockAgeHours > 0 ? maxLockAgeHours * SECONDS_PER_HOUR : null,
+  })
+  switch (answer.kind) {
+    case 'granted': {
+      const grants = inOrder(resources, answer.grants, grant => grant.lock)
+      const words = await wordsFor(
+        services,
+        grants.map(grant => grant.lock),
+      )
+      return { status: 200, type, body: present(words, grants) }
+    }
+    case 'conflict': {
+      const [first] = inOrder(resources, answer.conflicts, conflict => conflict)
+      if (first === undefined) throw new Error('a conflict with nothing')
+      return lockRefused((await wordsFor(services, [first])).withNames(first), type)
+    }
+    case 'resource_not_found':
+      return objectsNotFound(answer.resources)
+  }
+}
+
+function resourceOf({ namespace }: PolarisSettings, type: number, id: number): Resource {
+  return { namespace, type: String(type), id: String(id) }
+}
+
+/** In the order in which the caller named the objects. */
+function inOrder<T>(
+  resources: readonly Resource[],
+  items: readonly T[],
+  lockOf: (item: T) => Lock,
+): readonly T[] {
+  const byId = new Map(items.map(item => [lockOf(item).resource.id, item]))
+  return resources.flatMap(({ id }) => byId.get(id) ?? [])
+}
