@@ -479,10 +479,16 @@ t.test('a largest age ends locks that are not asked for again', async t => {
   const client = new PolarisClient(service)
   const alice = await client.workstation('alice', 15)
   await alice.lock(27, 1)
-  const [session] = await service.stores.sql<{ ttl: number; left: number }>(
-    `select extract(epoch from s.ttl)::float8 as ttl from sessions s join locks l on l.session_id = s.id`,
-  )
-  t.equal(session?.ttl, 7200)
+  const lease = () =>
+    service.stores.sql<{ ttl: number; ends: Date }>(
+      `select extract(epoch from s.ttl)::float8 as ttl, s.expires_at as ends
+       from sessions s join locks l on l.session_id = s.id`,
+    )
+  const [before] = await lease()
+  t.equal(before?.ttl, 7200)
+  t.equal((await alice.lock(27, 1)).json.ExistingLock, true)
+  const [after] = await lease()
+  t.ok(Number(after?.ends) > Number(before?.ends), 'to ask for it again is to go on with it')
   await expire(service.stores)
   const bob = await client.workstation('bob', 15)
   t.equal((await bob.look(27, 1)).status, 404)
