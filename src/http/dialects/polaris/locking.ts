@@ -1,4 +1,4 @@
-import type { Grant, Lock } from '../../../locks/lock.ts'
+import type { Grant } from '../../../locks/lock.ts'
 import type { Resource } from '../../../locks/resource.ts'
 import { acquireLocks } from '../../acquiring.ts'
 import { parseJson } from '../../json.ts'
@@ -69,16 +69,13 @@ async function lock(
     ttlSeconds: maxLockAgeHours > 0 ? maxLockAgeHours * SECONDS_PER_HOUR : null,
   })
   switch (answer.kind) {
+    // both in the order in which the objects were asked for
     case 'granted': {
-      const grants = inOrder(resources, answer.grants, grant => grant.lock)
-      const words = await wordsFor(
-        services,
-        grants.map(grant => grant.lock),
-      )
-      return { status: 200, type, body: present(words, grants) }
+      const held = answer.grants.map(grant => grant.lock)
+      return { status: 200, type, body: present(await wordsFor(services, held), answer.grants) }
     }
     case 'conflict': {
-      const [first] = inOrder(resources, answer.conflicts, conflict => conflict)
+      const [first] = answer.conflicts
       if (first === undefined) throw new Error('a conflict with nothing')
       return lockRefused((await wordsFor(services, [first])).withNames(first), type)
     }
@@ -89,14 +86,4 @@ async function lock(
 
 function resourceOf({ namespace }: PolarisSettings, type: number, id: number): Resource {
   return { namespace, type: String(type), id: String(id) }
-}
-
-/** In the order in which the caller named the objects. */
-function inOrder<T>(
-  resources: readonly Resource[],
-  items: readonly T[],
-  lockOf: (item: T) => Lock,
-): readonly T[] {
-  const byId = new Map(items.map(item => [lockOf(item).resource.id, item]))
-  return resources.flatMap(({ id }) => byId.get(id) ?? [])
 }
