@@ -1,14 +1,15 @@
 import { sql } from 'kysely'
-import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
+import type { AcquireOutcome, AcquireRequest, Expand } from '../locks/acquire.ts'
 import type { Lock } from '../locks/lock.ts'
 import type { LockFilter, LockName, LockStore } from '../locks/lock-store.ts'
 import type { ReleaseOutcome, ReleaseSelection } from '../locks/release.ts'
-import type { Resource } from '../locks/resource.ts'
+import { MAX_EXPANDED_RESOURCES, type Resource } from '../locks/resource.ts'
 import { type AcquireEvents, Acquirer, troubleOfMany } from './acquirer.ts'
 import type { Database } from './database.ts'
 import { ExpandingAcquirer } from './expanding-acquirer.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { SetReleaser } from './set-releaser.ts'
+import { listBelowSql } from './statements/list-below.ts'
 import { releaseSql } from './statements/release.ts'
 import { touchLockSql } from './statements/touch.ts'
 
@@ -28,6 +29,7 @@ export class LockRepository implements LockStore {
   readonly #releaser: SetReleaser
   readonly #touchSql: string
   readonly #releaseSql: string
+  readonly #listBelowSql: string
 
   /** `bulk` has its own connections, with a time-out fit for statements over a hundred thousand rows. */
   constructor(database: Database, events: AcquireEvents, bulk: Database = database) {
@@ -37,6 +39,7 @@ export class LockRepository implements LockStore {
     this.#releaser = new SetReleaser(database, bulk)
     this.#touchSql = touchLockSql(database.schema)
     this.#releaseSql = releaseSql(database.schema)
+    this.#listBelowSql = listBelowSql(database.schema)
   }
 
   async acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]> {
@@ -105,6 +108,12 @@ export class LockRepository implements LockStore {
     if (filter.afterLockId !== undefined) query = query.where('l.id', '>', filter.afterLockId)
     const rows = await query.orderBy('l.id').limit(filter.limit).execute()
     return rows.map(lockOf)
+  }
+
+  async listBelow(resource: Resource, expand: Expand, limit: number): Promise<readonly Lock[]> {
+    const { namespace, type, id } = resource
+    const parameters = [namespace, type, id, expand, MAX_EXPANDED_RESOURCES, limit]
+    return (await this.#database.run<LockRow>(this.#listBelowSql, parameters)).map(lockOf)
   }
 
   async count(): Promise<number> {

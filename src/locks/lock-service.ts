@@ -5,7 +5,7 @@ import { Refusal } from './errors.ts'
 import type { JsonObject, Lock } from './lock.ts'
 import type { LockFilter, LockStore } from './lock-store.ts'
 import type { ReleaseOutcome, ReleaseSelection } from './release.ts'
-import { MAX_RESOURCES_PER_ACQUIRE, type Resource } from './resource.ts'
+import { MAX_LISTED_BELOW, MAX_RESOURCES_PER_ACQUIRE, type Resource } from './resource.ts'
 import { DEFAULT_TTL_SECONDS } from './session.ts'
 
 /** What a caller asks for; `undefined` means that the caller did not say. */
@@ -172,6 +172,20 @@ export class LockService {
   async list(principal: Principal, filter: LockFilter): Promise<readonly Lock[]> {
     requireNamespace(principal, filter.namespace)
     return this.#store.list(filter)
+  }
+
+  /**
+   * The live locks of a resource and of everything that it stands for by the catalogue, in the order of their types
+   * and ids. `isWhole` is false where MAX_LISTED_BELOW of them are not all.
+   */
+  async listBelow(
+    principal: Principal,
+    resource: Resource,
+    expand: Expand,
+  ): Promise<{ readonly locks: readonly Lock[]; readonly isWhole: boolean }> {
+    requireNamespace(principal, resource.namespace)
+    const found = await this.#store.listBelow(resource, expand, MAX_LISTED_BELOW + 1)
+    return { locks: found.slice(0, MAX_LISTED_BELOW), isWhole: found.length <= MAX_LISTED_BELOW }
   }
 
   /** Nothing was changed; a second look tells another's lock from none at all. */

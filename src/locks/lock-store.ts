@@ -1,4 +1,4 @@
-import type { AcquireOutcome, AcquireRequest } from './acquire.ts'
+import type { AcquireOutcome, AcquireRequest, Expand } from './acquire.ts'
 import type { Lock } from './lock.ts'
 import type { ReleaseOutcome, ReleaseSelection } from './release.ts'
 import type { Resource } from './resource.ts'
@@ -47,6 +47,8 @@ export interface LockStore {
   find(resource: Resource): Promise<Lock | undefined>
   /** Live locks in the order of their ids. */
   list(filter: LockFilter): Promise<readonly Lock[]>
+  /** Live locks of what the resource stands for by the catalogue, in the order of their types and ids. */
+  listBelow(resource: Resource, expand: Expand, limit: number): Promise<readonly Lock[]>
   /** Live locks in the whole database. */
   count(): Promise<number>
 }
