@@ -2,10 +2,11 @@ import type { WireFamily } from '../../route-family.ts'
 import { authorizeRoutes } from './authorize.ts'
 import { CORS_HEADERS, preflightOf } from './cors.ts'
 import { presentBimplusError } from './errors.ts'
+import { lockRoutes } from './locks.ts'
 import type { BimplusSettings } from './settings.ts'
 
-export function bimplus(_settings: BimplusSettings): WireFamily {
-  const routes = authorizeRoutes
+export function bimplus(settings: BimplusSettings): WireFamily {
+  const routes = [...authorizeRoutes, ...lockRoutes(settings)]
   return {
     kind: 'wire',
     prefixes: ['/v2'],
