@@ -113,3 +113,18 @@ t.test('a list of a lone resource does not read the locks of the namespace', asy
   t.match(plan, /Index Scan using locks_resource_key/)
   t.notMatch(plan, /Seq Scan on locks|Hash Join/)
 })
+
+t.test('the plan for a small table is not kept for when it has grown', async t => {
+  const stores = await openStores(t, { max: 1 })
+  for (let times = 0; times < 7; times += 1) await below(stores, 'house')
+  await grantedOne(stores, 'house')
+  const kept = await stores.database.run<{ statement: string }>(
+    'select statement from pg_prepared_statements',
+    [],
+  )
+  t.ok(
+    kept.some(({ statement }) => statement.includes('claim_resource')),
+    'others are kept',
+  )
+  t.notOk(kept.some(({ statement }) => statement.includes('expand_resources')))
+})
