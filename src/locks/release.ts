@@ -44,6 +44,10 @@ export type ReleaseOutcome =
   /** Live locks among the chosen ones are others'; bounded like `locks`. */
   | { readonly kind: 'conflict'; readonly conflicts: readonly Lock[]; readonly conflictCount: number }
   | { readonly kind: 'selection_has_no_children'; readonly resources: readonly Resource[] }
-  /** As in an acquire; but what is locked can be released, whatever the catalogue says by now. */
+  /**
+   * The resource whose expansion was chosen is neither locked nor in the catalogue, in a closed namespace. Elements
+   * that are not there refuse nothing, unlike in an acquire: a selection that was locked before one of them went
+   * away could not be released any more.
+   */
   | { readonly kind: 'resource_not_found'; readonly resources: readonly Resource[] }
   | { readonly kind: 'too_many_resources'; readonly most: number }

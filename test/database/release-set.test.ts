@@ -119,7 +119,6 @@ t.test('what a resource stands for is released, locked or not', async t => {
     folder: { parent: 'root' },
     leaf: { parent: 'folder' },
     choice: { elements: ['leaf', 'root'] },
-    broken: { elements: ['leaf', 'nowhere'] },
   })
   const expanded = (id: string, expand: 'elements' | 'children' | 'contents') =>
     ({ kind: 'expanded', resource: { type: 'thing', id }, expand }) as const
@@ -128,10 +127,6 @@ t.test('what a resource stands for is released, locked or not', async t => {
     kind: 'selection_has_no_children',
     resources: [{ namespace: 'tests', type: 'thing', id: 'choice' }],
   })
-  t.match(await release(stores, expanded('broken', 'elements')), {
-    kind: 'resource_not_found',
-    resources: [{ id: 'nowhere' }],
-  })
   t.match(await release(stores, expanded('choice', 'contents')), { kind: 'released', count: 3 })
   t.match(await release(stores, expanded('root', 'children')), { kind: 'released', count: 1 })
   await granted(stores, 'leaf', { holder: 'bob' })
@@ -139,6 +134,16 @@ t.test('what a resource stands for is released, locked or not', async t => {
   await stores.sql('update namespaces set is_closed = true')
   t.match(await release(stores, expanded('apart', 'contents')), { kind: 'released', count: 1 })
   t.match(await release(stores, expanded('apart', 'contents')), { kind: 'resource_not_found' })
+})
+
+t.test('a selection can be released also when an element has left the catalogue', async t => {
+  const stores = await openStores(t)
+  await putEntries(stores, { leaf: {}, twig: {}, choice: { elements: ['leaf', 'twig'] } })
+  await granted(stores, 'choice', { expand: 'elements' })
+  await stores.sql(`delete from resources where resource_id = 'leaf'`)
+  t.match(await acquire(stores, 'choice', { expand: 'elements' }), { kind: 'resource_not_found' })
+  const choice = { kind: 'expanded', resource: { type: 'thing', id: 'choice' }, expand: 'elements' } as const
+  t.match(await release(stores, choice), { kind: 'released', count: 3 })
 })
 
 t.test('a tree of thousands is released whole or not at all', async t => {

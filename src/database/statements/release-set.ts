@@ -55,10 +55,10 @@ export function releaseSetSql(schema: string, kind: ReleaseKind, { large }: { la
   const expanded = isExpanded
     ? `expanded as materialized (
   select e.*,
-    e.kind is null and (e.is_element or (e.is_named and coalesce(n.is_closed, false) and not exists (
+    e.kind is null and e.is_named and coalesce(n.is_closed, false) and not exists (
       select from ${schema}.locks l
       where l.namespace = $1 and l.resource_type = e.resource_type and l.resource_id = e.resource_id
-    ))) as missing,
+    ) as missing,
     e.is_named and e.kind = 'selection' and $9 = 'children' as refused
   from ${schema}.expand_resources($1, array[$7::text], array[$8::text], $9, $5::int) e
   left join ${schema}.namespaces n on n.name = $1
