@@ -184,6 +184,17 @@ t.test('a selection with an element that does not exist is 403, and nothing is l
   t.same((await alice.locks('GET', id)).json, [])
 })
 
+t.test('a selection can be unlocked when an element of it is no more', async t => {
+  const { id, a, b } = await selection()
+  await alice.locks('PUT', id)
+  await service.call('DELETE', `${HERE}/resources/object/${b}`, { key: keys.admin })
+  t.equal((await alice.locks('PUT', id)).status, 403)
+  t.same(held(await bob.locks('GET', id)), { alice: [id, a, b] })
+  t.equal((await bob.locks('DELETE', id)).text, PHRASE)
+  t.equal((await alice.locks('DELETE', id)).status, 200)
+  t.same((await bob.locks('GET', id)).json, [])
+})
+
 t.test('what a closed team does not have is 404', async t => {
   const closed = uniqueId()
   const namespace = `/v1/namespaces/${closed}`
