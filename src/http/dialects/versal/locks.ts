@@ -1,0 +1,149 @@
+import type { Principal } from '../../../locks/api-key.ts'
+import { Refusal } from '../../../locks/errors.ts'
+import type { Lock } from '../../../locks/lock.ts'
+import type { Resource } from '../../../locks/resource.ts'
+import { acquireLocks } from '../../acquiring.ts'
+import { parseJson } from '../../json.ts'
+import type { Reply } from '../../route.ts'
+import type { AppServices } from '../../services.ts'
+import { validated } from '../../validation.ts'
+import type { WireRequest, WireRoute } from '../../wire-route.ts'
+import { authenticate } from './credentials.ts'
+import { errorReply } from './errors.ts'
+import { presentLocks } from './presenters.ts'
+import { lockRequest } from './schemas.ts'
+import type { VersalSettings } from './settings.ts'
+import { courseResource, GADGET, gadgetResource, gadgetsOf, isCourseKey, subjectOf } from './subject.ts'
+
+/** Locks that are asked of the database at once. */
+const PAGE_SIZE = 1000
+
+const LOCK_ID = /^[1-9]\d{0,18}$/
+const MAX_LOCK_ID = 2n ** 63n - 1n
+
+export function lockRoutes(settings: VersalSettings): readonly WireRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/locks',
+      statuses: [200, 400, 401, 403, 404],
+      handle: request => listLocks(request, settings),
+    },
+    {
+      method: 'POST',
+      path: '/locks',
+      statuses: [201, 400, 401, 403, 404, 413, 415],
+      handle: request => lockGadget(request, settings),
+    },
+    {
+      method: 'DELETE',
+      path: '/locks/{lockId}',
+      statuses: [200, 401, 403, 404],
+      handle: request => unlock(request, settings),
+    },
+  ]
+}
+
+async function listLocks(request: WireRequest, { namespace }: VersalSettings): Promise<Reply> {
+  const { services, query } = request
+  const { principal } = await authenticate(request, namespace)
+  const [courseId, ...more] = query.getAll('subject.courseId')
+  if (courseId === undefined || more.length > 0) {
+    return errorReply(400, 'The parameter subject.courseId is required, once')
+  }
+  if (!isCourseKey(courseId)) return courseNotFound(courseId)
+  const locks = await locksOfCourse(services, principal, namespace, courseId)
+  // asked only where there is nothing to show: a lock is never hidden behind a catalogue that does not have its course
+  if (locks.length === 0 && !(await exists(services, principal, courseResource(namespace, courseId)))) {
+    return courseNotFound(courseId)
+  }
+  return { status: 200, body: await presentLocks(services.users, locks) }
+}
+
+async function locksOfCourse(
+  { locks }: AppServices,
+  principal: Principal,
+  namespace: string,
+  courseId: string,
+): Promise<readonly Lock[]> {
+  const all: Lock[] = []
+  for (;;) {
+    const page = await locks.list(principal, {
+      namespace,
+      type: GADGET,
+      idPrefix: gadgetsOf(courseId),
+      afterLockId: all.at(-1)?.id,
+      limit: PAGE_SIZE,
+    })
+    all.push(...page)
+    if (page.length < PAGE_SIZE) return all
+  }
+}
+
+async function lockGadget(request: WireRequest, { namespace, lockSeconds }: VersalSettings): Promise<Reply> {
+  const { services } = request
+  const { kind, principal } = await authenticate(request, namespace)
+  if (kind === 'partner_key') throw new Refusal('unauthenticated', 'a partner key is no user')
+  const { subject } = validated(lockRequest, parseJson(await request.body(['application/json'])), 'body')
+  if (!isCourseKey(subject.courseId)) return courseNotFound(subject.courseId)
+  const outcome = await acquireLocks(services, principal, {
+    resources: [gadgetResource(namespace, subject)],
+    ttlSeconds: lockSeconds,
+    reentry: 'user',
+    isSole: true,
+  })
+  switch (outcome.kind) {
+    case 'granted': {
+      const locks = outcome.grants.map(({ lock }) => lock)
+      const [lock] = await presentLocks(services.users, locks)
+      return { status: 201, body: lock }
+    }
+    case 'conflict':
+      return errorReply(403, 'Resource locked')
+    case 'resource_not_found':
+      return (await exists(services, principal, courseResource(namespace, subject.courseId)))
+        ? errorReply(404, `Gadget '${subject.gadgetId}' not found`)
+        : courseNotFound(subject.courseId)
+  }
+}
+
+async function unlock(request: WireRequest, { namespace }: VersalSettings): Promise<Reply> {
+  const { services, params } = request
+  const { principal } = await authenticate(request, namespace)
+  const { lockId = '' } = params
+  try {
+    if (!LOCK_ID.test(lockId) || BigInt(lockId) > MAX_LOCK_ID) return lockNotFound(lockId)
+    // an id is never given twice, so what is found here is what is released below
+    const { resource } = await services.locks.get(principal, namespace, lockId)
+    if (subjectOf(resource) === undefined) return lockNotFound(lockId)
+    await services.locks.release(principal, namespace, lockId)
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'lock_not_found') return lockNotFound(lockId)
+    throw error
+  }
+  return { status: 200, body: {} }
+}
+
+/** In a namespace that is not closed everything exists. */
+async function exists(
+  { catalogue }: AppServices,
+  principal: Principal,
+  resource: Resource,
+): Promise<boolean> {
+  if (!(await catalogue.getNamespace(principal, resource.namespace)).isClosed) return true
+  try {
+    await catalogue.get(principal, resource)
+    return true
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'resource_not_found') return false
+    throw error
+  }
+}
+
+function courseNotFound(courseId: string): Reply {
+  return errorReply(404, `Course '${courseId}' not found`)
+}
+
+function lockNotFound(lockId: string): Reply {
+  return errorReply(404, `Lock '${lockId}' not found`)
+}
