@@ -33,10 +33,23 @@ export interface WireFamily extends FamilyBase {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** Spaces at the end of a path: a published client sends them. */
+const TRAILING_SPACES = /(?:%20)+$/
+
+/** A dialect's path without the spaces at its end. */
+export function trimmedPath(path: string): string {
+  return path.replace(TRAILING_SPACES, '')
+}
+
 /** The first family that claims a path. */
 export function familyOf(families: readonly RouteFamily[], path: string): RouteFamily | undefined {
   return families.find(family => {
-    const asCompared = family.kind === 'wire' && family.ignoresCase === true ? path.toLowerCase() : path
+    const asCompared = family.kind === 'wire' ? wirePath(family, path) : path
     return family.prefixes.some(prefix => asCompared === prefix || asCompared.startsWith(`${prefix}/`))
   })
+}
+
+function wirePath(family: WireFamily, path: string): string {
+  const trimmed = trimmedPath(path)
+  return family.ignoresCase === true ? trimmed.toLowerCase() : trimmed
 }

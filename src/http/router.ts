@@ -9,7 +9,7 @@ import { sendReply } from './reply.ts'
 import { readBody } from './request-body.ts'
 import { pathOf, queryParameters } from './request-target.ts'
 import type { Line, ProtectedRoute, Route } from './route.ts'
-import { familyOf, type RouteFamily, type WireFamily } from './route-family.ts'
+import { familyOf, type RouteFamily, trimmedPath, type WireFamily } from './route-family.ts'
 import type { AppServices } from './services.ts'
 import { validated } from './validation.ts'
 import type { WireRoute } from './wire-route.ts'
@@ -18,9 +18,6 @@ const NOTHING = z.strictObject({})
 
 /** Room for the largest import, with ids of some 200 bytes; one line may be a selection of 1,000 elements. */
 const LINES_RULES: LinesRules = { limitBytes: 64 * 1024 * 1024, lineLimitBytes: 256 * 1024 }
-
-/** Spaces at the end of a path: a published client sends them. */
-const TRAILING_SPACES = /(?:%20)+$/
 
 /**
  * Finds and runs the route of a request, and answers where there is none. The family is found first, so that a
@@ -34,7 +31,7 @@ export function routeRequests(families: readonly RouteFamily[], services: AppSer
     if (family === undefined || run === undefined) throw nothingHere()
     if (family.kind === 'wire') {
       for (const [name, value] of Object.entries(family.headers ?? {})) ctx.res.setHeader(name, value)
-      ctx.path = ctx.path.replace(TRAILING_SPACES, '')
+      ctx.path = trimmedPath(ctx.path)
     }
     // a router of its own kind of context; what it adds to it is optional
     await run(ctx as Parameters<typeof run>[0], () => noRoute(ctx))
