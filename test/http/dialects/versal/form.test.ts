@@ -1,4 +1,5 @@
 import t from 'tap'
+import { connectedTo } from '../../../support/scratch-database.ts'
 import { exchange } from '../../raw-socket.ts'
 import { DIALECTS, startService } from '../../service.ts'
 import { NAMESPACE, wireOf } from './wire.ts'
@@ -99,21 +100,39 @@ t.test('HEAD and OPTIONS are understood', async t => {
 })
 
 t.test('trouble of the database never looks like an answer', async t => {
-  const service = await startService(t)
-  const wire = wireOf(service)
-  const sid = await service.keyOf('alice', 'locker', NAMESPACE)
-  const { json: held } = await wire.lock(sid, 'abcdef', 'g')
-  await service.stores.sql('alter table locks rename to gone')
-  await service.stores.database.close()
+  const slow = await startService(t, { stores: { statementTimeoutMs: 300, lockTimeoutMs: 200 } })
+  const wire = wireOf(slow)
+  const alice = await slow.keyOf('alice', 'locker', NAMESPACE)
+  const sid = await wire.signIn('alice')
+  const { json: held } = await wire.lock(alice, 'abcdef', 'g')
+  const other = await connectedTo(t, slow.stores.url)
+  await other.query('begin')
+  await other.query('lock table leasehold.sessions, leasehold.locks in access exclusive mode')
   for (const { status, json, headers } of [
-    await wire.lock(sid, 'abcdef', 'g'),
-    await wire.locksOf(sid, 'abcdef'),
-    await wire.unlock(sid, held.id),
+    await wire.lock(alice, 'abcdef', 'g'),
+    await wire.locksOf(alice, 'abcdef'),
+    await wire.unlock(alice, held.id),
+    await wire.call(sid, 'GET', '/session'),
+    await wire.call(sid, 'POST', '/signout'),
+    await wire.call(alice, 'POST', '/sessions', { email: 'alice' }),
   ]) {
-    t.ok([500, 503, 504].includes(status), String(status))
-    t.equal(json.error, status)
-    t.notOk(headers.get('content-type')?.includes('problem'))
+    t.equal(status, 504)
+    t.match(json, { error: 504, message: /nothing was changed/ })
+    t.equal(headers.get('retry-after'), '1')
   }
+  await other.query('rollback')
+  t.match((await wire.locksOf(alice, 'abcdef')).json, [{ id: held.id }])
+})
+
+t.test('a gadget that others are at work on is 503 and neither locked nor free', async t => {
+  const other = await connectedTo(t, service.stores.url)
+  await other.query('set search_path to leasehold')
+  await other.query('begin')
+  await other.query('select claim_resource($1, $2, $3)', [NAMESPACE, 'gadget', 'abcdef/claimed'])
+  const { status, json, headers } = await wire.lock(key, 'abcdef', 'claimed')
+  t.equal(status, 503)
+  t.equal(json.error, 503)
+  t.equal(headers.get('retry-after'), '1')
 })
 
 t.test('nothing of an answer is kept by anybody in between', async t => {
