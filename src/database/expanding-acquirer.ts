@@ -127,7 +127,7 @@ export class ExpandingAcquirer {
         request.expand,
         MAX_EXPANDED_RESOURCES,
         MAX_LISTED,
-        ...(takeover === null ? [request.reentry === 'user'] : []),
+        ...(takeover === null ? [request.reentry] : []),
       ],
     )
     const [first] = rows

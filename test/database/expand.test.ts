@@ -250,6 +250,19 @@ for (const size of SIZES) {
     },
   )
 
+  t.test(`a set of ${whole}: re-entry by client counts the sessions of that client alone`, async t => {
+    const stores = await openStores(t)
+    await putTree(stores, 'root', size)
+    await grantedOne(stores, 'root/0/1', { client: 'ws-1' })
+    const reentry = { ...tree, reentry: 'client' } as const
+    t.match(await acquire(stores, 'root', { ...reentry, client: 'ws-2' }), {
+      kind: 'conflict',
+      conflictCount: 1,
+    })
+    t.ok(isGranted(await acquire(stores, 'root', { ...reentry, client: 'ws-1' }), whole, 1))
+    t.same(await faults(stores), [])
+  })
+
   t.test(`a set of ${whole}: an administrator takes all of it over`, async t => {
     const stores = await openStores(t)
     await putTree(stores, 'root', size)

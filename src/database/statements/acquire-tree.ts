@@ -53,7 +53,7 @@ export interface AcquireTreeRow extends Omit<LockRow, 'id'> {
  *
  * $1 session id, $2 user, $3 client, $4 ttl in seconds, $5 kind (new, make, have), $6 ends with last lock,
  * $7 reference, $8 metadata, $9 namespace, $10 types, $11 ids, $12 expand, $13 most resources,
- * $14 most that are listed, $15 re-entry by user, which a takeover has not.
+ * $14 most that are listed, $15 re-entry, which a takeover has not.
  */
 export function acquireTreeSql(schema: string, takeover: boolean): string {
   return `${PLANNED_ANEW}with claim as materialized (
@@ -82,7 +82,7 @@ present as materialized (
   where s.id in (
     select $1::uuid
     union
-    select w.session_id from wanted w where ${takeover ? 'w.session_id is not null' : '$15::boolean and w.holder = $2'}
+    select w.session_id from wanted w where ${takeover ? 'w.session_id is not null' : "$15 <> 'session' and w.holder = $2"}
   )
     and exists (select from catalogue)
   order by s.id
@@ -95,7 +95,7 @@ alive as materialized (
   select p.*
   from present p, clock
   where p.ended_at is null and p.expires_at > clock.t and p.user_name = $2
-    and ((p.id = $1::uuid and $5 <> 'new')${takeover ? '' : ' or p.id <> $1::uuid'})
+    and ((p.id = $1::uuid and $5 <> 'new')${takeover ? '' : " or (p.id <> $1::uuid and ($15 = 'user' or p.client is not distinct from $3))"})
 ),
 usable as materialized (
   select id, client from alive where id = $1::uuid
