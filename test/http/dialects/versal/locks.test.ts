@@ -262,6 +262,7 @@ t.test('an id that is no lock of this API is 404', async t => {
   const others: string[] = []
   for (const resource of [
     { type: 'course', id: freshCourse() },
+    { type: 'course', id: 'abcdef/g' },
     { type: 'gadget', id: 'without-a-course' },
     { type: 'gadget', id: 'NOT-A-COURSE/g' },
   ]) {
