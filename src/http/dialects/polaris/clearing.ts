@@ -2,7 +2,6 @@ import type { SignIn } from '../../../locks/sign-in.ts'
 import type { AppServices } from '../../services.ts'
 import type { Caller } from './caller.ts'
 import { everyLock } from './listing.ts'
-import { releaseLocks } from './releasing.ts'
 import type { PolarisSettings } from './settings.ts'
 
 /** Whose first call it may be, and with which secret the token was found. */
@@ -32,7 +31,10 @@ export async function clearEarlierLocks(
   if ((await services.signIns.find(marker)) !== undefined) return
   const held = await everyLock(services, principal, { namespace, holder: principal.user, client })
   const earlier = held.filter(lock => lock.lockTime < signIn.session.started)
-  if (earlier.length > 0) await releaseLocks(services, principal, namespace, earlier)
+  if (earlier.length > 0) {
+    const which = { kind: 'locks', lockIds: earlier.map(lock => lock.id) } as const
+    await services.locks.releaseSet(principal, { namespace, which, client })
+  }
   const ttlSeconds = signIn.session.expiresInSeconds
   if (ttlSeconds !== null) await services.signIns.open(principal, { secret: marker, client, ttlSeconds })
 }

@@ -5,7 +5,7 @@ import { parseJson } from '../../json.ts'
 import type { Reply } from '../../route.ts'
 import { validated } from '../../validation.ts'
 import type { WireRequest, WireRoute } from '../../wire-route.ts'
-import { callerOf } from './caller.ts'
+import { type Caller, callerOf } from './caller.ts'
 import { lockRefused, objectsNotFound } from './errors.ts'
 import { MEDIA_TYPES, mediaTypeFor } from './media-type.ts'
 import { OBJECT_LOCKS_PATH, objectNumber } from './place.ts'
@@ -49,7 +49,7 @@ export function locking(settings: PolarisSettings): readonly WireRoute[] {
 }
 
 interface Asked {
-  readonly caller: Awaited<ReturnType<typeof callerOf>>
+  readonly caller: Caller
   readonly resources: readonly Resource[]
 }
 
@@ -68,20 +68,15 @@ async function lock(
     reentry: 'client',
     ttlSeconds: maxLockAgeHours > 0 ? maxLockAgeHours * SECONDS_PER_HOUR : null,
   })
-  switch (answer.kind) {
-    // both in the order in which the objects were asked for
-    case 'granted': {
-      const held = answer.grants.map(grant => grant.lock)
-      return { status: 200, type, body: present(await wordsFor(services, held), answer.grants) }
-    }
-    case 'conflict': {
-      const [first] = answer.conflicts
-      if (first === undefined) throw new Error('a conflict with nothing')
-      return lockRefused((await wordsFor(services, [first])).withNames(first), type)
-    }
-    case 'resource_not_found':
-      return objectsNotFound(answer.resources)
+  if (answer.kind === 'resource_not_found') return objectsNotFound(answer.resources)
+  // both have the locks in the order in which the objects were asked for
+  if (answer.kind === 'conflict') {
+    const [first] = answer.conflicts
+    if (first === undefined) throw new Error('a conflict with nothing')
+    return lockRefused((await wordsFor(services, [first])).withNames(first), type)
   }
+  const held = answer.grants.map(grant => grant.lock)
+  return { status: 200, type, body: present(await wordsFor(services, held), answer.grants) }
 }
 
 function resourceOf({ namespace }: PolarisSettings, type: number, id: number): Resource {

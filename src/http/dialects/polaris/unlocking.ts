@@ -1,13 +1,10 @@
-import { requireRole } from '../../../locks/access.ts'
 import type { Reply } from '../../route.ts'
 import type { WireRoute } from '../../wire-route.ts'
 import { callerOf } from './caller.ts'
 import { lockRefused } from './errors.ts'
-import { everyLock } from './listing.ts'
 import { mediaTypeFor } from './media-type.ts'
 import { OBJECT_LOCKS_PATH, objectNumber } from './place.ts'
 import { wordsFor } from './presenter.ts'
-import { releaseLocks } from './releasing.ts'
 import type { PolarisSettings } from './settings.ts'
 
 const RELEASED: Reply = { status: 200 }
@@ -20,11 +17,8 @@ export function unlocking(settings: PolarisSettings): readonly WireRoute[] {
       path: OBJECT_LOCKS_PATH,
       statuses: [200, 400, 401, 403, 404],
       async handle(request) {
-        const { services } = request
         const { principal, client } = await callerOf(request, settings)
-        requireRole(principal, 'locker')
-        const own = await everyLock(services, principal, { namespace, holder: principal.user, client })
-        await releaseLocks(services, principal, namespace, own)
+        await request.services.locks.releaseSet(principal, { namespace, which: { kind: 'all' }, client })
         return RELEASED
       },
     },
@@ -35,16 +29,14 @@ export function unlocking(settings: PolarisSettings): readonly WireRoute[] {
       async handle(request) {
         const { services, params, headers } = request
         const { principal, client } = await callerOf(request, settings)
-        requireRole(principal, 'locker')
         const type = String(objectNumber(params, 'objecttypeid'))
         const id = String(objectNumber(params, 'objectid'))
-        const lock = await services.locks.find(principal, { namespace, type, id })
-        if (lock === undefined) return RELEASED
-        if (lock.holder !== principal.user || lock.client !== client) {
-          return lockRefused((await wordsFor(services, [lock])).withNames(lock), mediaTypeFor(headers.accept))
-        }
-        await releaseLocks(services, principal, namespace, [lock])
-        return RELEASED
+        const which = { kind: 'resources', resources: [{ type, id }] } as const
+        const outcome = await services.locks.releaseSet(principal, { namespace, which, client })
+        const other = outcome.kind === 'conflict' ? outcome.conflicts[0] : undefined
+        if (other === undefined) return RELEASED
+        const words = await wordsFor(services, [other])
+        return lockRefused(words.withNames(other), mediaTypeFor(headers.accept))
       },
     },
   ]
