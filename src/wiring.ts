@@ -74,7 +74,7 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
   const app = createApp({
     locks: new LockService(new LockRepository(database, events, bulk), event => log.warn(event, event.event)),
     sessions: new SessionService(sessions),
-    catalogue: new CatalogueService(new CatalogueRepository(bulk)),
+    catalogue: new CatalogueService(new CatalogueRepository(database, bulk)),
     keys,
     signIns: new SignInService(new SignInRepository(database), sessions, keys),
     users: new UserService(new UserRepository(database)),

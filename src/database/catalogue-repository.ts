@@ -32,10 +32,13 @@ interface AncestorRow {
  */
 export class CatalogueRepository implements CatalogueStore {
   readonly #database: Database
+  readonly #bulk: Database
   readonly #sql: Readonly<Record<'readAncestors' | 'writeEntries' | 'removeEntry', string>>
 
-  constructor(database: Database) {
+  /** `bulk`: for changes, which may be large and take long. They never hold up whoever only looks. */
+  constructor(database: Database, bulk: Database = database) {
     this.#database = database
+    this.#bulk = bulk
     this.#sql = {
       readAncestors: readAncestorsSql(database.schema),
       writeEntries: writeEntriesSql(database.schema),
@@ -53,7 +56,7 @@ export class CatalogueRepository implements CatalogueStore {
   }
 
   async setNamespace({ name, isClosed }: Namespace): Promise<void> {
-    await this.#database.kysely
+    await this.#bulk.kysely
       .insertInto('namespaces')
       .values({ name, is_closed: isClosed })
       .onConflict(conflict => conflict.column('name').doUpdateSet({ is_closed: isClosed }))
@@ -98,11 +101,7 @@ export class CatalogueRepository implements CatalogueStore {
 
   async remove({ namespace, type, id }: Resource): Promise<'removed' | 'not_found' | 'has_children'> {
     try {
-      const [row] = await this.#database.run<{ removed: boolean }>(this.#sql.removeEntry, [
-        namespace,
-        type,
-        id,
-      ])
+      const [row] = await this.#bulk.run<{ removed: boolean }>(this.#sql.removeEntry, [namespace, type, id])
       if (row === undefined) return 'not_found'
       return row.removed ? 'removed' : 'has_children'
     } catch (error) {
@@ -123,7 +122,7 @@ export class CatalogueRepository implements CatalogueStore {
       if (parent !== null && !brought.has(keyOf(parent))) outside.set(keyOf(parent), parent)
     }
     const names = [...outside.values()]
-    const rows = await this.#database.run<AncestorRow>(this.#sql.readAncestors, [
+    const rows = await this.#bulk.run<AncestorRow>(this.#sql.readAncestors, [
       namespace,
       names.map(({ type }) => type),
       names.map(({ id }) => id),
@@ -146,7 +145,7 @@ export class CatalogueRepository implements CatalogueStore {
       elements.map((element, index) => ({ resource, element, position: index + 1 })),
     )
     try {
-      const [row] = await this.#database.run<{ written: number }>(this.#sql.writeEntries, [
+      const [row] = await this.#bulk.run<{ written: number }>(this.#sql.writeEntries, [
         namespace,
         version,
         entries.map(({ resource }) => resource.type),

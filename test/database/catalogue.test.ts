@@ -3,6 +3,8 @@ import { CatalogueRepository } from '../../src/database/catalogue-repository.ts'
 import type { CatalogueEntry } from '../../src/locks/catalogue.ts'
 import { openStores } from '../support/database.ts'
 import { randomFrom, SEED } from '../support/random.ts'
+import { connectedTo } from '../support/scratch-database.ts'
+import { untilWaiting } from '../support/waiting.ts'
 
 const WRITERS = 8
 const MOVES = 400
@@ -63,4 +65,23 @@ t.test('an entry that gets a child meanwhile is not taken out', async t => {
     t.notSame([removed, put.kind], ['removed', 'done'])
     await stores.sql('delete from resources')
   }
+})
+
+t.test('whoever looks into a catalogue does not wait for those who change it', async t => {
+  const stores = await openStores(t)
+  const changes = await openStores(t, { url: stores.url, max: 1 })
+  const catalogue = new CatalogueRepository(stores.database, changes.database)
+  await catalogue.put('n', [entry('a', null)])
+  const other = await connectedTo(t, stores.url, 'leasehold')
+  await other.query('begin')
+  await other.query("select from namespaces where name = 'n' for update")
+  const changed = Promise.all([catalogue.put('n', [entry('b', 'a')]), catalogue.put('m', [entry('c', null)])])
+  await untilWaiting(stores, 1)
+  t.equal((await catalogue.getNamespace('n')).isClosed, false)
+  t.match(await catalogue.get({ namespace: 'n', type: 'node', id: 'a' }), { resource: { id: 'a' } })
+  await other.query('commit')
+  t.same(
+    (await changed).map(({ kind }) => kind),
+    ['done', 'done'],
+  )
 })
