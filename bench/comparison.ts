@@ -1,0 +1,123 @@
+import type { Cleanup } from './cleanup.ts'
+import { describeEnvironment } from './environment.ts'
+import { type Measurement, measureWindow } from './measure.ts'
+import type { Options } from './options.ts'
+import { plan, type Step } from './plan.ts'
+import type { Progress } from './progress.ts'
+import type { ComparisonResult } from './results.ts'
+import { summarize } from './summary.ts'
+import { startEtcd } from './targets/etcd.ts'
+import { startKoa } from './targets/koa.ts'
+import { startLeasehold } from './targets/leasehold.ts'
+import { startPgbench } from './targets/pgbench.ts'
+import { startRedis } from './targets/redis.ts'
+import type { Missing, Target, TargetName } from './targets/target.ts'
+import { makeTestBed, type TestBed } from './test-bed.ts'
+
+/** Connections that the services, their sweepers and people need besides those of pgbench. */
+const OTHER_CONNECTIONS = 80
+/** pgbench has to be at work for longer than its window is open. */
+const PGBENCH_EXTRA_SECONDS = 1.5
+
+/** Measures every target in turn, round by round. */
+export async function compare(
+  options: Options,
+  args: readonly string[],
+  cleanup: Cleanup,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<ComparisonResult> {
+  const bed = await makeTestBed(
+    {
+      databaseUrl: options.databaseUrl,
+      parentFolder: options.folder,
+      serviceSettings: options.serviceSettings,
+      maxConnections: Math.max(...options.connections) + OTHER_CONNECTIONS,
+      remark: text => progress.remark(text),
+    },
+    cleanup,
+  )
+  const targets = await startTargets(options, bed, progress, signal)
+  const usesDatabase = options.targets.some(name => name.startsWith('leasehold') || name === 'pgbench')
+  const environment = await describeEnvironment(
+    bed.folder,
+    args,
+    usesDatabase ? await bed.database() : undefined,
+  )
+  const steps = plan(targets, options.workloads, options.connections, options.rounds)
+  const measurements: Measurement[] = []
+  for (const [index, step] of steps.entries()) {
+    const measurement = await measure(step, `r${index}`, targets, options, signal)
+    measurements.push(measurement)
+    progress.measured(index + 1, steps.length, measurement)
+  }
+  return {
+    kind: 'comparison',
+    environment,
+    targets: Object.fromEntries(targets.map(({ name, description }) => [name, description])),
+    remarks: [...progress.remarks, ...limited(targets, options)],
+    summary: summarize(measurements),
+    measurements,
+  }
+}
+
+async function measure(
+  step: Step,
+  run: string,
+  targets: readonly Target[],
+  { warmupSeconds, seconds }: Options,
+  signal: AbortSignal,
+): Promise<Measurement> {
+  signal.throwIfAborted()
+  const target = targets.find(({ name }) => name === step.target)
+  if (target === undefined) throw new Error(`${step.target} was not started`)
+  const where = `${step.target}, ${step.workload}, ${step.connections} connections`
+  try {
+    const load = await target.load(step.workload, step.connections, run)
+    return { ...step, ...(await measureWindow(load, target.processes, { warmupSeconds, seconds }, signal)) }
+  } catch (error) {
+    if (signal.aborted) throw error
+    throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
+
+async function startTargets(
+  options: Options,
+  bed: TestBed,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<readonly Target[]> {
+  const pgbenchSeconds = options.warmupSeconds + options.seconds + PGBENCH_EXTRA_SECONDS
+  const starters: Readonly<Record<TargetName, () => Promise<Target | Missing>>> = {
+    leasehold: () => startLeasehold(bed, 'leasehold', 'leasehold_bench', {}),
+    'leasehold, group commit off': () =>
+      startLeasehold(bed, 'leasehold, group commit off', 'leasehold_bench_single', { BATCH_SIZE: '1' }, [
+        'distinct',
+      ]),
+    pgbench: () => startPgbench(bed, pgbenchSeconds),
+    koa: () => startKoa(bed),
+    etcd: () => startEtcd(bed),
+    redis: () => startRedis(bed),
+  }
+  const targets: Target[] = []
+  for (const name of options.targets) {
+    signal.throwIfAborted()
+    const target = await starters[name]()
+    if ('missing' in target) {
+      progress.remark(`${name} is left out: ${target.missing}`)
+    } else {
+      progress.say(`${name}: ${target.description}`)
+      targets.push(target)
+    }
+  }
+  return targets
+}
+
+function limited(targets: readonly Target[], { connections }: Options): string[] {
+  return targets.flatMap(({ name, maxConnections }) => {
+    const tooMany = connections.filter(count => count > (maxConnections ?? count))
+    return tooMany.length === 0
+      ? []
+      : [`${name}: the server has no room for ${tooMany.join(', ')} connections`]
+  })
+}

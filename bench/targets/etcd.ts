@@ -1,0 +1,86 @@
+import { join } from 'node:path'
+import { expectStatus, httpRequest, openHttp } from '../http-connection.ts'
+import { type Client, ClosedLoops, type Recorder } from '../load.ts'
+import { findProgram, firstLineOf, freePort, Program } from '../program.ts'
+import type { TestBed } from '../test-bed.ts'
+import type { Missing, Target } from './target.ts'
+
+const LEASE_SECONDS = 3600
+
+/** One member, as durable as etcd is by default, and its locks by the JSON gateway. */
+export async function startEtcd({ cleanup, folder }: TestBed): Promise<Target | Missing> {
+  const file = await findProgram('etcd')
+  if (file === undefined) return { missing: 'etcd is not installed (Debian: apt-get install etcd-server)' }
+  const [port, peerPort] = [await freePort(), await freePort()]
+  const url = `http://127.0.0.1:${port}`
+  const peerUrl = `http://127.0.0.1:${peerPort}`
+  const program = await Program.start(
+    {
+      name: 'etcd',
+      file,
+      args: [
+        ...['--data-dir', join(folder, 'etcd')],
+        ...['--logger', 'zap', '--log-level', 'error'],
+        ...['--listen-client-urls', url, '--advertise-client-urls', url],
+        ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
+        ...['--initial-cluster', `default=${peerUrl}`],
+        // a long run must not end at the default quota of 2 GB; a cluster in use compacts, too
+        ...['--quota-backend-bytes', String(8 * 1024 ** 3)],
+        ...['--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '5m'],
+      ],
+      folder,
+    },
+    cleanup,
+  )
+  await program.ready(() => grantLease(port).catch(() => undefined))
+  return {
+    name: 'etcd',
+    description: `${await firstLineOf(file, ['--version'])}, one member, locks by /v3/lock of its JSON gateway, one lease a connection granted beforehand (kinder than a lease a lock)`,
+    processes: { service: [program.pid], database: [] },
+    workloads: ['distinct'],
+    load: (_workload, connections, run) =>
+      ClosedLoops.start(connections, (index, recorder) => lockAndUnlock(port, recorder, `${run}-${index}`)),
+  }
+}
+
+async function lockAndUnlock(port: number, recorder: Recorder, id: string): Promise<Client> {
+  const lease = await grantLease(port)
+  const connection = await openHttp(port)
+  const pair = recorder.kind('pair')
+  const acquire = recorder.kind('acquire')
+  const release = recorder.kind('release')
+  let number = 0
+  return {
+    async work() {
+      number += 1
+      const started = performance.now()
+      const name = Buffer.from(`bench/item/${id}-${number}`).toString('base64')
+      const locked = await connection.send(
+        httpRequest('POST', '/v3/lock/lock', '', `{"name":"${name}","lease":"${lease}"}`),
+      )
+      const key = /"key":"([^"]+)"/.exec(expectStatus(locked, 200, 'a lock of etcd').body)?.[1]
+      if (key === undefined) throw new Error(`a lock of etcd without its key: ${locked.body}`)
+      acquire(started)
+      const acquired = performance.now()
+      const unlocked = await connection.send(httpRequest('POST', '/v3/lock/unlock', '', `{"key":"${key}"}`))
+      expectStatus(unlocked, 200, 'an unlock of etcd')
+      release(acquired)
+      pair(started)
+    },
+    close: () => connection.close(),
+  }
+}
+
+async function grantLease(port: number): Promise<string> {
+  const connection = await openHttp(port)
+  try {
+    const answer = await connection.send(
+      httpRequest('POST', '/v3/lease/grant', '', JSON.stringify({ TTL: String(LEASE_SECONDS) })),
+    )
+    const id = /"ID":"(\d+)"/.exec(expectStatus(answer, 200, 'a lease of etcd').body)?.[1]
+    if (id === undefined) throw new Error(`a lease of etcd without an id: ${answer.body}`)
+    return id
+  } finally {
+    connection.close()
+  }
+}

@@ -1,0 +1,46 @@
+import pg from 'pg'
+import { type Client, ClosedLoops, type Recorder } from '../load.ts'
+
+/** What pgbench does, where it is not installed. */
+export function plainStatements(
+  url: string,
+  table: string,
+  connections: number,
+  run: string,
+): Promise<ClosedLoops> {
+  return ClosedLoops.start(connections, (index, recorder) =>
+    insertAndDelete(url, table, recorder, `${run}-${index}`),
+  )
+}
+
+async function insertAndDelete(url: string, table: string, recorder: Recorder, id: string): Promise<Client> {
+  const client = new pg.Client({ connectionString: url, application_name: 'leasehold bench' })
+  client.on('error', () => {})
+  await client.connect()
+  const insert = {
+    name: 'insert',
+    text: `insert into ${table} (namespace, resource_type, resource_id) values ('bench', 'item', $1) returning id`,
+  }
+  const remove = {
+    name: 'delete',
+    text: `delete from ${table} where namespace = 'bench' and resource_type = 'item' and resource_id = $1`,
+  }
+  const pair = recorder.kind('pair')
+  const acquire = recorder.kind('acquire')
+  const release = recorder.kind('release')
+  let number = 0
+  return {
+    async work() {
+      number += 1
+      const values = [`${id}-${number}`]
+      const started = performance.now()
+      await client.query({ ...insert, values })
+      acquire(started)
+      const inserted = performance.now()
+      await client.query({ ...remove, values })
+      release(inserted)
+      pair(started)
+    },
+    close: () => void client.end().catch(() => {}),
+  }
+}
