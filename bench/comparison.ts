@@ -15,9 +15,7 @@ import type { Missing, Target, TargetName } from './targets/target.ts'
 import { makeTestBed, type TestBed } from './test-bed.ts'
 
 /** Connections that the services, their sweepers and people need besides those of pgbench. */
-const OTHER_CONNECTIONS = 80
-/** pgbench has to be at work for longer than its window is open. */
-const PGBENCH_EXTRA_SECONDS = 1.5
+const OTHER_CONNECTIONS = 200
 
 /** Measures every target in turn, round by round. */
 export async function compare(
@@ -87,14 +85,13 @@ async function startTargets(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<readonly Target[]> {
-  const pgbenchSeconds = options.warmupSeconds + options.seconds + PGBENCH_EXTRA_SECONDS
   const starters: Readonly<Record<TargetName, () => Promise<Target | Missing>>> = {
     leasehold: () => startLeasehold(bed, 'leasehold', 'leasehold_bench', {}),
     'leasehold, group commit off': () =>
       startLeasehold(bed, 'leasehold, group commit off', 'leasehold_bench_single', { BATCH_SIZE: '1' }, [
         'distinct',
       ]),
-    pgbench: () => startPgbench(bed, pgbenchSeconds),
+    pgbench: () => startPgbench(bed, options.warmupSeconds + options.seconds),
     koa: () => startKoa(bed),
     etcd: () => startEtcd(bed),
     redis: () => startRedis(bed),

@@ -85,7 +85,7 @@ export function ticksOf({ lines, scale }: Pick<Panel, 'lines' | 'scale'>): reado
   const values = lines
     .flatMap(line => line.values)
     .filter((value): value is number => value !== undefined && Number.isFinite(value))
-  const largest = Math.max(...values, Number.MIN_VALUE)
+  const largest = values.length === 0 ? 1 : Math.max(...values, Number.MIN_VALUE)
   if (scale === 'logarithmic') {
     const positive = values.filter(value => value > 0)
     const first = Math.floor(Math.log10(Math.min(...positive, largest)))
@@ -98,11 +98,7 @@ export function ticksOf({ lines, scale }: Pick<Panel, 'lines' | 'scale'>): reado
 }
 
 function tickLabel(tick: number): string {
-  return tick === 0
-    ? '0'
-    : tick < 1
-      ? String(Number(tick.toPrecision(2)))
-      : rounded(tick).replace(/\.0+$/, '')
+  return tick < 100 ? String(Number(tick.toPrecision(3))) : rounded(tick)
 }
 
 function text(x: number, y: number, content: string, anchor = 'start', more = ''): string {

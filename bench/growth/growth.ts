@@ -19,7 +19,7 @@ import { tableStatistics } from './table-statistics.ts'
 const SMALL = 'leasehold_bench_small'
 const GROWN = 'leasehold_bench_grown'
 const CONNECTIONS = 16
-const MAX_CONNECTIONS = 100
+const MAX_CONNECTIONS = 200
 
 /**
  * Measures two services on one server in turn: the tables of one grow from size to size, those of the other stay

@@ -7,7 +7,7 @@ import { LOCKS_PER_SESSION, sessionIdSql } from './fill.ts'
 import type { SweepResult } from './growth-result.ts'
 import { operationClient } from './operations.ts'
 
-/** So many of the expired sessions, spread over all of them, tell how far the sweep is. */
+/** So many of the expired sessions, or a few more, tell how far the sweep is. They are spread over all of them. */
 const SAMPLE = 1000
 const POLL_MS = 100
 
@@ -33,10 +33,7 @@ export async function measureSweep(measure: SweepMeasure): Promise<SweepResult> 
     await workFor(load, timing.warmupSeconds, signal)
     await expire(measure)
     progress.say(`${sweptLocks} locks have expired; waiting for the sweep`)
-    await until(
-      async () => (await sampleLeft(measure)) < Math.min(SAMPLE, sweptLocks / LOCKS_PER_SESSION),
-      measure,
-    )
+    await until(async () => (await sampleLeft(measure)) < sampleOf(measure).size, measure)
     const started = performance.now()
     load.openWindow()
     await until(async () => (await sampleLeft(measure)) === 0 && !(await anyLeft(measure)), measure)
@@ -72,20 +69,30 @@ async function expire({ service, schema, sweptLocks }: SweepMeasure): Promise<vo
   await service.database.query(
     `update ${schema}.sessions set expires_at = clock_timestamp()
      where id in (select ${sessionIdSql('held', 'n')} from generate_series(0, $1::int) as n)`,
-    [sweptLocks / LOCKS_PER_SESSION - 1],
+    [sessionsOf(sweptLocks) - 1],
   )
 }
 
-async function sampleLeft({ service, schema, sweptLocks }: SweepMeasure): Promise<number> {
-  const sessions = sweptLocks / LOCKS_PER_SESSION
+async function sampleLeft(measure: SweepMeasure): Promise<number> {
+  const { service, schema, sweptLocks } = measure
   const [row] = await service.database.query<{ left: number }>(
     `select count(*)::int as left
-     from generate_series(0, $1::int - 1, greatest($1::int / ${SAMPLE}, 1)) as n
+     from generate_series(0, $1::int, $2::int) as n
      join ${schema}.sessions s on s.id = ${sessionIdSql('held', 'n')}
      where s.ended_at is null`,
-    [sessions],
+    [sessionsOf(sweptLocks) - 1, sampleOf(measure).step],
   )
   return row?.left ?? 0
+}
+
+function sampleOf({ sweptLocks }: SweepMeasure): { readonly step: number; readonly size: number } {
+  const sessions = sessionsOf(sweptLocks)
+  const step = Math.max(1, Math.floor(sessions / SAMPLE))
+  return { step, size: Math.ceil(sessions / step) }
+}
+
+function sessionsOf(locks: number): number {
+  return Math.max(1, Math.floor(locks / LOCKS_PER_SESSION))
 }
 
 /** Reads the whole table, so it is asked only when the sample says that it is over. */

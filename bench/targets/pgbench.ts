@@ -7,8 +7,14 @@ import { PgbenchLoad } from './pgbench-load.ts'
 import { plainStatements } from './plain-statements.ts'
 import type { Target } from './target.ts'
 
-/** A server keeps some connections for others. */
-const RESERVED_CONNECTIONS = 20
+/** Connections that are others': the pools of two services, ours, and what the server keeps for superusers. */
+const RESERVED_CONNECTIONS = 34
+
+/** As the service sets them on each of its connections: a plan from when the table was empty would be slow. */
+const SESSION_SETTINGS = '-c plan_cache_mode=force_generic_plan -c jit=off'
+/** pgbench's time begins before it connects. */
+const SECONDS_TO_CONNECT = 1.5
+const CONNECTS_PER_SECOND = 50
 
 /** One insert and one delete, each a transaction of its own: what two commits cost without anything else. */
 const SCRIPT = `\\set number random(1, 2000000000)
@@ -18,7 +24,7 @@ delete from {table} where namespace = 'bench' and resource_type = 'item'
   and resource_id = :client_id::text || '-' || :number::text;
 `
 
-/** The plain limit: bare statements on the server that the service uses. */
+/** The plain limit: bare statements on the server that the service uses, for at least so many seconds. */
 export async function startPgbench(bed: TestBed, seconds: number): Promise<Target> {
   const database = await bed.database()
   const table = await makeTable(database)
@@ -44,18 +50,27 @@ export async function startPgbench(bed: TestBed, seconds: number): Promise<Targe
     description: `${await firstLineOf(file, ['--version'])}, bare insert and delete, one commit each, prepared, -j 2`,
     async load(_workload, connections, run) {
       const logs = join(bed.folder, `pgbench-${run}`)
+      const time = Math.ceil(seconds + SECONDS_TO_CONNECT + connections / CONNECTS_PER_SECOND)
       const args = [
         ...['--no-vacuum', '--protocol=prepared', '--jobs=2', `--client=${connections}`],
-        ...[`--time=${Math.ceil(seconds)}`, `--file=${script}`, '--log', `--log-prefix=${logs}`],
+        ...[`--time=${time}`, `--file=${script}`, '--log', `--log-prefix=${logs}`],
       ]
       const environment = connectionVariables(database.url)
       const program = await Program.start(
         { name: 'pgbench', file, args, environment, folder: bed.folder },
         bed.cleanup,
       )
+      await program.ready(async () => ((await clientsOf(database)) < connections ? undefined : true))
       return new PgbenchLoad(program, logs)
     },
   }
+}
+
+async function clientsOf(database: DatabaseServer): Promise<number> {
+  const [row] = await database.query<{ clients: number }>(
+    `select count(*)::int as clients from pg_stat_activity where application_name = 'pgbench'`,
+  )
+  return row?.clients ?? 0
 }
 
 /** The key is that of the service's locks, and so are the settings of its vacuum. */
@@ -87,6 +102,8 @@ function connectionVariables(url: string): Record<string, string> {
     PGPORT: port === '' ? '5432' : port,
     PGUSER: decodeURIComponent(username),
     PGPASSWORD: decodeURIComponent(password),
+    PGAPPNAME: 'pgbench',
+    PGOPTIONS: SESSION_SETTINGS,
     PGDATABASE: decodeURIComponent(pathname.slice(1)),
     ...(sslmode === null ? {} : { PGSSLMODE: sslmode }),
   }

@@ -1,6 +1,9 @@
 import pg from 'pg'
 import { type Client, ClosedLoops, type Recorder } from '../load.ts'
 
+/** As the service sets them on each of its connections. */
+const SESSION_SETTINGS = '-c plan_cache_mode=force_generic_plan -c jit=off'
+
 /** What pgbench does, where it is not installed. */
 export function plainStatements(
   url: string,
@@ -14,7 +17,11 @@ export function plainStatements(
 }
 
 async function insertAndDelete(url: string, table: string, recorder: Recorder, id: string): Promise<Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'leasehold bench' })
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'leasehold bench',
+    options: SESSION_SETTINGS,
+  })
   client.on('error', () => {})
   await client.connect()
   const insert = {
