@@ -1,6 +1,6 @@
 import type { Cleanup } from './cleanup.ts'
 import { describeEnvironment } from './environment.ts'
-import { type Measurement, measureWindow } from './measure.ts'
+import { type Measurement, measureWindow, warmUp } from './measure.ts'
 import type { Options } from './options.ts'
 import { plan, type Step } from './plan.ts'
 import type { Progress } from './progress.ts'
@@ -16,6 +16,11 @@ import { makeTestBed, type TestBed } from './test-bed.ts'
 
 /** Connections that the services, their sweepers and people need besides those of pgbench. */
 const OTHER_CONNECTIONS = 200
+
+/** What a target does before the first round. */
+const FIRST_CONNECTIONS = 16
+/** So many times as long as before each measurement. */
+const FIRST_WARMUPS = 3
 
 /** Measures every target in turn, round by round. */
 export async function compare(
@@ -42,6 +47,12 @@ export async function compare(
     args,
     usesDatabase ? await bed.database() : undefined,
   )
+  if (options.warmupSeconds > 0) {
+    for (const target of targets) {
+      const load = await target.load('distinct', FIRST_CONNECTIONS, 'first')
+      await warmUp(load, FIRST_WARMUPS * options.warmupSeconds, signal)
+    }
+  }
   const steps = plan(targets, options.workloads, options.connections, options.rounds)
   const measurements: Measurement[] = []
   for (const [index, step] of steps.entries()) {
@@ -91,7 +102,7 @@ async function startTargets(
       startLeasehold(bed, 'leasehold, group commit off', 'leasehold_bench_single', { BATCH_SIZE: '1' }, [
         'distinct',
       ]),
-    pgbench: () => startPgbench(bed, options.warmupSeconds + options.seconds),
+    pgbench: () => startPgbench(bed, longestSeconds(options)),
     koa: () => startKoa(bed),
     etcd: () => startEtcd(bed),
     redis: () => startRedis(bed),
@@ -108,6 +119,11 @@ async function startTargets(
     }
   }
   return targets
+}
+
+/** How long a load has to work at most. */
+function longestSeconds({ warmupSeconds, seconds }: Options): number {
+  return Math.max(warmupSeconds + seconds, FIRST_WARMUPS * warmupSeconds)
 }
 
 function limited(targets: readonly Target[], { connections }: Options): string[] {

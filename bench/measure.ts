@@ -66,6 +66,18 @@ export async function measureWindow(
   }
 }
 
+/**
+ * Lets a target work before anything is measured, so that the first round does not tell how slow code is that was
+ * not compiled yet, or a table that is empty.
+ */
+export async function warmUp(load: Load, seconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await workFor(load, seconds, signal)
+  } finally {
+    await load.stop()
+  }
+}
+
 /** Lets the clients work; rejects as soon as one of them has failed. */
 export async function workFor(load: Load, seconds: number, signal: AbortSignal): Promise<void> {
   const over = new AbortController()

@@ -1,7 +1,7 @@
 import type { Cleanup } from '../cleanup.ts'
 import { describeEnvironment } from '../environment.ts'
 import { ClosedLoops } from '../load.ts'
-import { measureWindow, type WindowResult } from '../measure.ts'
+import { measureWindow, type WindowResult, warmUp } from '../measure.ts'
 import type { GrowthOptions, Options } from '../options.ts'
 import type { Progress } from '../progress.ts'
 import type { GrowthRunResult } from '../results.ts'
@@ -52,6 +52,12 @@ export async function measureGrowth(
     await settle(database, schema)
   }
   const work: Work = { small, grown, options, progress, signal }
+  for (const which of ['small', 'grown'] as const) {
+    for (const operation of Object.keys(OPERATIONS) as OperationName[]) {
+      const load = await startLoad(work, which, 0, operation, 'first')
+      await warmUp(load, options.warmupSeconds, signal)
+    }
+  }
   const rows: GrowthRow[] = []
   const tables: Record<string, readonly TableStatistics[]> = {}
   let held = 0
@@ -112,19 +118,30 @@ async function measureSize(work: Work, size: number): Promise<readonly GrowthMea
 }
 
 async function measureOne(
-  { small, grown, options, signal }: Work,
+  work: Work,
   which: 'small' | 'grown',
   heldLocks: number,
   operation: OperationName,
   run: string,
 ): Promise<WindowResult> {
+  const { options, signal } = work
   signal.throwIfAborted()
-  const service = which === 'small' ? small : grown
-  const contents = { address: service, heldLocks }
-  const load = await ClosedLoops.start(CONNECTIONS, (connection, recorder) =>
-    operationClient(operation, contents, { run, connection, connections: CONNECTIONS }, recorder),
-  )
+  const service = work[which]
   const { pid } = service.database
   const processes = { service: [service.pid], database: pid === undefined ? [] : [pid] }
+  const load = await startLoad(work, which, heldLocks, operation, run)
   return await measureWindow(load, processes, options, signal)
+}
+
+function startLoad(
+  work: Work,
+  which: 'small' | 'grown',
+  heldLocks: number,
+  operation: OperationName,
+  run: string,
+): Promise<ClosedLoops> {
+  const contents = { address: work[which], heldLocks }
+  return ClosedLoops.start(CONNECTIONS, (connection, recorder) =>
+    operationClient(operation, contents, { run, connection, connections: CONNECTIONS }, recorder),
+  )
 }

@@ -47,7 +47,7 @@ t.test('CPU is for a thousand operations, and missing where it is not known', as
   t.same(row?.cpuPerThousand, { service: 0.5 })
   t.match(
     resultTable(row === undefined ? [] : [row]),
-    /distinct +leasehold +pair +64 +500 +2\.00 +4\.00 +- +0\.50 +-/,
+    /distinct +leasehold +pair +64 +500 +2\.05 +4\.10 +- +0\.50 +-/,
   )
 })
 
