@@ -12,7 +12,9 @@ export function comparisonReport(result: ComparisonResult): string {
     '',
     'Medians of the rounds. A pair is an acquire and its release. "Leasehold divided by this": of the same round;',
     'above 1 is better for ops/s, below 1 for p50 and p99. CPU of etcd and redis stands under service.',
-    ...summary.filter(({ kind }) => kind === 'refusal').map(refusal => hotLine(refusal, result)),
+    ...summary
+      .filter(({ kind, connections }) => kind === 'refusal' && connections > 1)
+      .map(refusal => hotLine(refusal, result)),
     '',
     ...Object.entries(targets).map(([name, description]) => `${name}: ${description}`),
     ...remarks.map(remark => `NOTE: ${remark}`),

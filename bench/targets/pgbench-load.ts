@@ -59,11 +59,9 @@ export class PgbenchLoad implements Load {
       // to its own end, or the last lines of its log would not be written
       const end = await this.#program.ended
       if (end !== 'exit code 0') throw this.#program.failure('failed')
+      for (const file of await this.#files()) await this.#read(file, pair, this.#closedMs)
     }
-    for (const file of await this.#files()) {
-      await this.#read(file, pair)
-      await rm(file)
-    }
+    for (const file of await this.#files()) await rm(file)
     return new Map([['pair', pair]])
   }
 
@@ -74,8 +72,7 @@ export class PgbenchLoad implements Load {
     return names.filter(name => name.startsWith(`${basename(this.#logs)}.`)).map(name => join(folder, name))
   }
 
-  async #read(file: string, pair: Histogram): Promise<void> {
-    const closedMs = this.#closedMs ?? 0
+  async #read(file: string, pair: Histogram, closedMs: number): Promise<void> {
     for await (const line of createInterface(createReadStream(file))) {
       const { endedMs, durationMs } = parseLogLine(line)
       if (endedMs >= this.#openedMs && endedMs < closedMs) pair.record(durationMs)
