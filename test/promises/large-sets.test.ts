@@ -176,12 +176,13 @@ t.test('large and small sets and single locks: exclusion, growing tokens, no dea
   const members = ['root', 'root/0', ...Array.from({ length: 10 }, (_, index) => `root/0/${index + 1}`)]
   const holds = new Map(members.map(id => [id, [] as { token: number; from: number; until: number }[]]))
   const counts: Record<string, number> = {}
-  let largeLeft = 60
+  const granted = (kind: string) => counts[`${kind} granted`] ?? 0
+  // until there was a race: how soon the large ones get through depends on the machine
+  const isDone = () => granted('large') >= 5 && granted('small') >= 5 && granted('single') >= 20
   const work = async (number: number, kind: 'large' | 'small' | 'single'): Promise<void> => {
     const stores = number % 2 === 0 ? one : two
     const holder = `user ${number}`
-    while (largeLeft > 0) {
-      if (kind === 'large') largeLeft -= 1
+    while (!isDone()) {
       const root =
         kind === 'large'
           ? 'root'
@@ -224,7 +225,6 @@ t.test('large and small sets and single locks: exclusion, growing tokens, no dea
   t.equal(backwards, 0)
   t.equal(overlapping, 0)
   t.same(row, { deadlocks: 0 })
-  t.ok((counts['large granted'] ?? 0) > 3 && (counts['single granted'] ?? 0) > 5, 'there was a race')
   t.equal(await one.locks.count(), 0)
   t.same(await faults(one), [])
 })
