@@ -6,7 +6,7 @@ import type { WireRequest, WireRoute } from '../../wire-route.ts'
 import { fieldsEntity, writeEntity } from './fields.ts'
 import { lockEntities, releaseLock } from './locking.ts'
 import { type Form, MEDIA_TYPES, requireForm, XML_OR_JSON } from './negotiation.ts'
-import { canonicalId, entityNotFound, entityTypeOf, namespaceOf, PROJECT, requireKnown } from './project.ts'
+import { canonicalId, entityNotFound, entityTypeOf, PROJECT, requireKnown } from './project.ts'
 import type { AlmSettings } from './settings.ts'
 import { requireVisit } from './visit.ts'
 import { element, escapeXml, xmlDocument } from './xml.ts'
@@ -30,8 +30,8 @@ export function entityLockRoutes(settings: AlmSettings): WireRoute[] {
       statuses: [200, 401, 403, 404, 406],
       async handle(request) {
         const form = requireForm(request.headers, FORMS)
-        const { principal, cookies } = await requireVisit(request, settings)
-        const entity = readEntity(request, principal)
+        const { principal, namespace, cookies } = await requireVisit(request, settings)
+        const entity = readEntity(request, namespace)
         const lock = await request.services.locks.find(principal, entity)
         if (lock === undefined) await requireKnown(request, principal, entity)
         return {
@@ -49,7 +49,7 @@ export function entityLockRoutes(settings: AlmSettings): WireRoute[] {
       async handle(request): Promise<Reply> {
         const form = requireForm(request.headers, FORMS)
         const visit = await requireVisit(request, settings)
-        const entity = readEntity(request, visit.principal)
+        const entity = readEntity(request, visit.namespace)
         // none is wanted; one that comes says nothing about the lock
         await request.body(XML_OR_JSON)
         await lockEntities(request, settings, visit, [entity])
@@ -66,8 +66,8 @@ export function entityLockRoutes(settings: AlmSettings): WireRoute[] {
       path,
       statuses: [200, 401, 403, 404],
       async handle(request) {
-        const { principal, cookies } = await requireVisit(request, settings)
-        const entity = readEntity(request, principal)
+        const { principal, namespace, cookies } = await requireVisit(request, settings)
+        const entity = readEntity(request, namespace)
         const lock = await request.services.locks.find(principal, entity)
         if (lock === undefined) return entityNotFound(entity, 'no lock on')
         await releaseLock(request, principal, lock)
@@ -77,10 +77,8 @@ export function entityLockRoutes(settings: AlmSettings): WireRoute[] {
   ]
 }
 
-function readEntity(request: WireRequest, principal: Principal): Resource {
-  const namespace = namespaceOf(request)
-  request.actsFor(principal, namespace)
-  const { collection = '', id: text = '' } = request.params
+function readEntity({ params }: WireRequest, namespace: string): Resource {
+  const { collection = '', id: text = '' } = params
   const type = entityTypeOf(collection)
   const id = canonicalId(text)
   return id === undefined ? entityNotFound({ type, id: text }) : { namespace, type, id }

@@ -78,6 +78,18 @@ export const presentAlmError: ErrorPresenter = (failure, { target, headers }) =>
   return status === 401 ? { ...reply, headers: { 'WWW-Authenticate': challengeFor(path, headers) } } : reply
 }
 
+/** Refuses what a body says, or does not, of a field. */
+export function wrongField(field: string, value: unknown): never {
+  if (value === undefined || value === null || value === '') {
+    throw new AlmError(400, 'qccore.required-field-missing', `The field ${field} is required.`)
+  }
+  throw new AlmError(
+    400,
+    'qccore.invalid-value-type-for-field',
+    `The value of the field ${field} is not valid.`,
+  )
+}
+
 /** A route whose handler may throw AlmError. */
 export function almRoute(route: WireRoute): WireRoute {
   return {

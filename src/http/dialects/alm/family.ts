@@ -1,6 +1,7 @@
 import type { WireFamily } from '../../route-family.ts'
 import { entityLockRoutes } from './entity-locks.ts'
 import { almRoute, presentAlmError } from './errors.ts'
+import { fieldLockRoutes } from './field-locks.ts'
 import { lockRoutes } from './locks.ts'
 import type { AlmSettings } from './settings.ts'
 import { signInRoutes } from './sign-in.ts'
@@ -18,6 +19,7 @@ export function alm(settings: AlmSettings): WireFamily {
       ...siteSessionRoutes(settings),
       ...lockRoutes(settings),
       ...entityLockRoutes(settings),
+      ...fieldLockRoutes(settings),
     ].map(almRoute),
   }
 }

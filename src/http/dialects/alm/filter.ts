@@ -36,13 +36,13 @@ const FIELDS = {
 export type LockField = keyof typeof FIELDS
 
 /** The two ways to write a field of a field. */
-const OTHER_NAMES: Readonly<Record<string, LockField>> = {
-  'entity-id': 'entity.id',
-  'entity-type': 'entity.type',
-}
+const OTHER_NAMES: ReadonlyMap<string, LockField> = new Map([
+  ['entity-id', 'entity.id'],
+  ['entity-type', 'entity.type'],
+])
 
 export function fieldNamed(name: string): LockField | undefined {
-  const known = OTHER_NAMES[name] ?? name
+  const known = OTHER_NAMES.get(name) ?? name
   return Object.hasOwn(FIELDS, known) ? (known as LockField) : undefined
 }
 

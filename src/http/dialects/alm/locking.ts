@@ -1,3 +1,4 @@
+import { administers } from '../../../locks/access.ts'
 import type { Principal } from '../../../locks/api-key.ts'
 import { Refusal } from '../../../locks/errors.ts'
 import type { Lock } from '../../../locks/lock.ts'
@@ -8,6 +9,9 @@ import { AlmError } from './errors.ts'
 import { entityNotFound, lockNotFound } from './project.ts'
 import type { AlmSettings } from './settings.ts'
 import type { Visit } from './visit.ts'
+
+/** For the audit log: the vendor's API has no place to give a reason. */
+const CLEARED = 'deleted from the collection of locks through the ALM API'
 
 /**
  * Locks entities for the site session, all or none. What another session of the same user holds stays with it: the
@@ -31,6 +35,8 @@ export async function lockEntities(
       return lockFailure(settings.lockFailureStatus, 'Failed to lock entity', answer.conflicts[0])
     case 'resource_not_found':
       return entityNotFound(answer.resources[0] ?? { type: 'entity', id: '' })
+    default:
+      throw new Error(`entities stand for themselves alone, and yet it came to ${answer.kind}`)
   }
 }
 
@@ -43,6 +49,28 @@ export async function releaseLock(
   await asHolder(principal, lock, 'Failed to unlock entity', () =>
     services.locks.release(principal, lock.resource.namespace, lock.id),
   )
+}
+
+/** Releases locks together, or none: the user's own, or anybody's for an administrator of the project. */
+export async function releaseLocks(
+  { services }: WireRequest,
+  principal: Principal,
+  namespace: string,
+  lockIds: readonly string[],
+): Promise<{ readonly count: number; readonly ids: ReadonlySet<string> }> {
+  const outcome = await services.locks.releaseSet(
+    principal,
+    { namespace, which: { kind: 'locks', lockIds } },
+    administers(principal, namespace) ? { reason: CLEARED } : undefined,
+  )
+  switch (outcome.kind) {
+    case 'released':
+      return { count: outcome.count, ids: new Set(outcome.locks.map(({ lockId }) => lockId)) }
+    case 'conflict':
+      return lockFailure(403, 'Failed to unlock entities', outcome.conflicts[0])
+    default:
+      throw new Error(`locks were named, and yet it came to ${outcome.kind}`)
+  }
 }
 
 /** A sign of life of the session that holds a lock of the user. */

@@ -1,14 +1,16 @@
 import { z } from 'zod'
+import type { Principal } from '../../../locks/api-key.ts'
+import type { Lock } from '../../../locks/lock.ts'
 import type { Resource } from '../../../locks/resource.ts'
 import { fieldName, parseJson } from '../../json.ts'
 import type { Reply } from '../../route.ts'
 import type { WireRequest, WireRoute } from '../../wire-route.ts'
-import { matchingLocks, pageOf, readView, selected } from './collection.ts'
-import { AlmError } from './errors.ts'
-import { lockEntities, releaseLock, requireLock, touchLock } from './locking.ts'
+import { matchingLocks, pageOf, readFilter, readView, selected } from './collection.ts'
+import { AlmError, wrongField } from './errors.ts'
+import { lockEntities, releaseLock, releaseLocks, requireLock, touchLock } from './locking.ts'
 import { requireForm } from './negotiation.ts'
 import { presentLock } from './presenters.ts'
-import { canonicalId, isEntityType, namespaceOf, PROJECT, requireLockId } from './project.ts'
+import { PROJECT, requireLockId, resourceOf } from './project.ts'
 import type { AlmSettings } from './settings.ts'
 import { requireVisit } from './visit.ts'
 
@@ -28,9 +30,7 @@ export function lockRoutes(settings: AlmSettings): WireRoute[] {
       async handle(request) {
         requireForm(request.headers, ['json'])
         const visit = await requireVisit(request, settings)
-        const namespace = namespaceOf(request)
-        request.actsFor(visit.principal, namespace)
-        const resources = readEntities(namespace, parseJson(await request.body(['application/json'])))
+        const resources = readEntities(visit.namespace, parseJson(await request.body(['application/json'])))
         const locks = await lockEntities(request, settings, visit, resources)
         const [only, second] = locks
         return {
@@ -51,9 +51,7 @@ export function lockRoutes(settings: AlmSettings): WireRoute[] {
         statuses: [200, 400, 401, 403, 404, 406],
         async handle(request) {
           requireForm(request.headers, ['json'])
-          const { principal, cookies } = await requireVisit(request, settings)
-          const namespace = namespaceOf(request)
-          request.actsFor(principal, namespace)
+          const { principal, namespace, cookies } = await requireVisit(request, settings)
           const view = readView(request.query)
           const found = await matchingLocks(request.services, settings, principal, namespace, view.filter)
           const page = pageOf(
@@ -68,6 +66,26 @@ export function lockRoutes(settings: AlmSettings): WireRoute[] {
         },
       }),
     ),
+    {
+      method: 'DELETE',
+      path,
+      statuses: [200, 400, 401, 403, 404, 406],
+      async handle(request) {
+        requireForm(request.headers, ['json'])
+        const { principal, namespace, cookies } = await requireVisit(request, settings)
+        requireKnownNames(request.query)
+        const filter = readFilter(request.query)
+        const found = await matchingLocks(request.services, settings, principal, namespace, filter)
+        const lockIds = found.map(({ lock }) => lock.id)
+        const { count, ids } = await releaseLocks(request, principal, namespace, lockIds)
+        const released = found.filter(({ lock }) => ids.has(lock.id)).map(({ shown }) => shown)
+        return {
+          status: 200,
+          headers: { 'Set-Cookie': cookies },
+          body: { data: released, 'total-results': count },
+        }
+      },
+    },
     {
       method: 'GET',
       path: `${path}/{id}`,
@@ -96,21 +114,31 @@ export function lockRoutes(settings: AlmSettings): WireRoute[] {
   /** Answers a lock as what it is after a change. */
   async function one(
     request: WireRequest,
-    change: (
-      principal: Parameters<typeof requireLock>[1],
-      lock: Awaited<ReturnType<typeof requireLock>>,
-    ) => ReturnType<typeof requireLock>,
+    change: (principal: Principal, lock: Lock) => Promise<Lock>,
   ): Promise<Reply> {
     requireForm(request.headers, ['json'])
-    const { principal, cookies } = await requireVisit(request, settings)
-    const namespace = namespaceOf(request)
-    request.actsFor(principal, namespace)
+    const { principal, namespace, cookies } = await requireVisit(request, settings)
     const lock = await requireLock(request, principal, namespace, requireLockId(request))
     return {
       status: 200,
       headers: { 'Set-Cookie': cookies },
       body: presentLock(await change(principal, lock), settings),
     }
+  }
+}
+
+/**
+ * Without a query every lock goes, so that a query whose name is misspelt must not be passed over. Names with an
+ * underscore in front are the tricks of programs to get past a cache.
+ */
+function requireKnownNames(query: URLSearchParams): void {
+  for (const name of query.keys()) {
+    if (name === 'query' || name.startsWith('_')) continue
+    throw new AlmError(
+      400,
+      'qccore.general-error',
+      `Locks cannot be deleted by ${name}: the parameter is query.`,
+    )
   }
 }
 
@@ -123,27 +151,11 @@ function readEntities(namespace: string, body: unknown): Resource[] {
   const result = createBody.safeParse(body, { reportInput: true })
   if (!result.success) {
     const [issue] = result.error.issues
-    return wrong(fieldName(issue?.path ?? []), issue?.input)
+    return wrongField(fieldName(issue?.path ?? []), issue?.input)
   }
   const { data } = result.data
-  if (data.length === 0) wrong('data[0]', undefined)
-  return data.map(({ entity }, index): Resource => {
-    const { id, type } = entity
-    if (typeof type !== 'string' || !isEntityType(type)) wrong(`data[${index}].entity.type`, type)
-    const isId = typeof id === 'string' || (typeof id === 'number' && Number.isInteger(id))
-    // a negative zero is written without its sign
-    const canonical = isId ? canonicalId(String(id)) : undefined
-    return { namespace, type, id: canonical ?? wrong(`data[${index}].entity.id`, id) }
-  })
-}
-
-function wrong(field: string, value: unknown): never {
-  if (value === undefined || value === null) {
-    throw new AlmError(400, 'qccore.required-field-missing', `The field ${field} is required.`)
-  }
-  throw new AlmError(
-    400,
-    'qccore.invalid-value-type-for-field',
-    `The value of the field ${field} is not valid.`,
+  if (data.length === 0) wrongField('data[0]', undefined)
+  return data.map(({ entity }, index) =>
+    resourceOf(namespace, entity, { type: `data[${index}].entity.type`, id: `data[${index}].entity.id` }),
   )
 }

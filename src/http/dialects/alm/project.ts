@@ -2,7 +2,7 @@ import type { Principal } from '../../../locks/api-key.ts'
 import { Refusal } from '../../../locks/errors.ts'
 import { RESOURCE_LIMITS, type Resource } from '../../../locks/resource.ts'
 import type { WireRequest } from '../../wire-route.ts'
-import { AlmError } from './errors.ts'
+import { AlmError, wrongField } from './errors.ts'
 
 /** Of every path of a project. */
 export const PROJECT = 'domains/{domain}/projects/{project}'
@@ -11,9 +11,9 @@ export const PROJECT = 'domains/{domain}/projects/{project}'
 const ENTITY_TYPE = /^[a-z][a-z0-9_-]*$/
 
 /** A collection is its type with an s, whatever English makes of it (`scm-branchs`), but for this one. */
-const IRREGULAR: Readonly<Record<string, string>> = {
-  'lab-runs-protocol-granularities': 'lab-runs-protocol-granularity',
-}
+const IRREGULAR: ReadonlyMap<string, string> = new Map([
+  ['lab-runs-protocol-granularities', 'lab-runs-protocol-granularity'],
+])
 
 /**
  * The namespace of a project. The vendor's own page writes one domain as `default` and `DEFAULT`, and its domains
@@ -31,12 +31,12 @@ export function namespaceOf({ params }: WireRequest): string {
 
 /** The type of a collection's entities: `defect` of `defects`. */
 export function entityTypeOf(collection: string): string {
-  const type = IRREGULAR[collection] ?? (collection.endsWith('s') ? collection.slice(0, -1) : '')
+  const type = IRREGULAR.get(collection) ?? (collection.endsWith('s') ? collection.slice(0, -1) : '')
   if (isEntityType(type) && type !== 'lock') return type
   throw new AlmError(404, 'qccore.entity-not-found', `There is no collection ${collection}.`)
 }
 
-export function isEntityType(type: string): boolean {
+function isEntityType(type: string): boolean {
   return ENTITY_TYPE.test(type) && type.length <= RESOURCE_LIMITS.type
 }
 
@@ -48,6 +48,19 @@ export function canonicalId(text: string): string | undefined {
   if (text === '' || text !== text.trim() || Buffer.byteLength(text) > RESOURCE_LIMITS.id) return undefined
   if (/^-?\d+$/.test(text)) return BigInt(text).toString()
   return Number.isNaN(Number(text)) ? text : undefined
+}
+
+/** The entity that a body names; `fields` is what the two are called there. */
+export function resourceOf(
+  namespace: string,
+  { type, id }: { readonly type: unknown; readonly id: unknown },
+  fields: { readonly type: string; readonly id: string },
+): Resource {
+  if (typeof type !== 'string' || !isEntityType(type)) wrongField(fields.type, type)
+  const isId = typeof id === 'string' || (typeof id === 'number' && Number.isInteger(id))
+  // a negative zero is written without its sign
+  const canonical = isId ? canonicalId(String(id)) : undefined
+  return { namespace, type, id: canonical ?? wrongField(fields.id, id) }
 }
 
 /** The id as JSON shows it: a number where it is one. */

@@ -31,10 +31,7 @@ export function siteSessionRoutes(settings: AlmSettings): WireRoute[] {
       statuses: [201, 400, 401, 413, 415],
       async handle(request) {
         const client = await readClientType(request)
-        const { signInValue, signIn } = await requirePresence(request, {
-          ...settings,
-          requiresXsrfToken: false,
-        })
+        const { signInValue, signIn } = await requirePresence(request, settings, { issuesToken: true })
         const value = newCookieValue()
         await openSiteSession(request, settings, signIn.principal, value, client)
         const { user } = signIn.principal

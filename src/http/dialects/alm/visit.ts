@@ -13,11 +13,13 @@ import {
   xsrfCookie,
 } from './cookies.ts'
 import { AlmError } from './errors.ts'
+import { namespaceOf } from './project.ts'
 import type { AlmSettings } from './settings.ts'
 
-/** A request of somebody who is signed in and has a site session, which holds the locks. */
+/** A request about a project, of somebody who is signed in and has a site session, which holds the locks. */
 export interface Visit {
   readonly principal: Principal
+  readonly namespace: string
   readonly siteSession: Session
   /** For the answer: Set-Cookie fields. */
   readonly cookies: readonly string[]
@@ -88,12 +90,19 @@ export async function openSiteSession(
   return session
 }
 
-/** Touches the sign-in and the site session that the cookies name; 401 without a live sign-in. */
-export async function requirePresence(request: WireRequest, settings: AlmSettings): Promise<Presence> {
+/**
+ * Touches the sign-in and the site session that the cookies name; 401 without a live sign-in. `issuesToken`: the
+ * answer hands out the XSRF token, so that the request cannot have it.
+ */
+export async function requirePresence(
+  request: WireRequest,
+  settings: AlmSettings,
+  { issuesToken = false } = {},
+): Promise<Presence> {
   const cookies = readCookies(request.headers.cookie)
   const signInValue = cookies.get(SIGN_IN_COOKIE)
   if (signInValue === undefined) return refuse('sign in first: the cookie LWSSO_COOKIE_KEY is missing')
-  requireXsrfToken(request, settings, signInValue)
+  if (!issuesToken) requireXsrfToken(request, settings, signInValue)
   const shown = cookies.get(SITE_SESSION_COOKIE)
   const [signIn, site] = await request.services.signIns.touch([
     secretOf(SIGN_IN_COOKIE, signInValue),
@@ -114,12 +123,16 @@ export async function requirePresence(request: WireRequest, settings: AlmSetting
 export async function requireVisit(request: WireRequest, settings: AlmSettings): Promise<Visit> {
   const { signInValue, signIn, site, isSiteShown } = await requirePresence(request, settings)
   const { principal } = signIn
+  const namespace = namespaceOf(request)
+  request.actsFor(principal, namespace)
   const cookies = [signInCookie(signInValue)]
-  if (site !== undefined && isSiteShown) return { principal, siteSession: site.session, cookies }
+  if (site !== undefined && isSiteShown) {
+    return { principal, namespace, siteSession: site.session, cookies }
+  }
   const own = ownSiteSessionOf(signInValue)
   const siteSession = site?.session ?? (await openSiteSession(request, settings, principal, own))
   cookies.push(siteSessionCookie(own), xsrfCookie(xsrfTokenOf(signInValue)))
-  return { principal, siteSession, cookies }
+  return { principal, namespace, siteSession, cookies }
 }
 
 /** A header that is wrong is refused in any case; one that is missing, where the settings want it. */
