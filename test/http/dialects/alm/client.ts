@@ -1,5 +1,6 @@
 import { request } from 'node:http'
-import type { Service } from '../../service.ts'
+import { alm } from '../../../../src/http/dialects/alm/family.ts'
+import { DIALECTS, type Service } from '../../service.ts'
 
 export interface WireAnswer {
   readonly status: number
@@ -11,7 +12,26 @@ export interface WireAnswer {
   readonly json: any
 }
 
-/** Sends exactly these headers, and Content-Length where there is a body. */
+const ROUTES = alm({ ...DIALECTS.alm, lockFailureStatus: 403 }).routes.map(route => ({
+  ...route,
+  pattern: new RegExp(`^${route.path.replaceAll(/\{\w+\}/g, '[^/]+')}(?:%20)*$`),
+}))
+
+/** Of every route that a request has reached, as it is declared. */
+export const reached = new Set<string>()
+export const declared = ROUTES.map(({ method, path }) => `${method} ${path}`)
+
+/** Throws where a route has answered what it does not say it answers. */
+function requireDeclared(method: string, target: string, status: number): void {
+  const path = target.replace(/^http:\/\/[^/]+/, '').split('?')[0] ?? ''
+  const route = ROUTES.find(candidate => candidate.method === method && candidate.pattern.test(path))
+  if (route === undefined) return
+  reached.add(`${route.method} ${route.path}`)
+  const statuses = [...route.statuses, 500, 503, 504]
+  if (!statuses.includes(status)) throw new Error(`${method} ${path} does not declare ${status}`)
+}
+
+/** Sends exactly these headers. */
 export function send(
   port: number,
   method: string,
@@ -26,6 +46,11 @@ export function send(
       incoming.on('error', reject)
       incoming.on('end', () => {
         const text = Buffer.concat(chunks).toString()
+        try {
+          requireDeclared(method, path, incoming.statusCode ?? 0)
+        } catch (fault) {
+          reject(fault)
+        }
         const isJson = incoming.headers['content-type'] === 'application/json'
         const { 'set-cookie': setCookies = [], ...others } = incoming.headers
         resolve({
