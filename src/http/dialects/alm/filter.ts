@@ -65,7 +65,9 @@ export function matches(lock: AlmLock, filter: Filter): boolean {
 
 /** The user whose locks alone can match, where the query says it in so many words. */
 export function holderIn(filter: Filter): string | undefined {
-  if (filter.kind === 'all') return filter.parts.map(holderIn).find(holder => holder !== undefined)
+  if (filter.kind === 'all' || (filter.kind === 'any' && filter.parts.length === 1)) {
+    return filter.parts.map(holderIn).find(holder => holder !== undefined)
+  }
   if (filter.kind !== 'compare' || filter.field !== 'user' || filter.operator !== '=') return undefined
   return filter.value.kind === 'text' && filter.value.pieces.length === 1 ? filter.value.pieces[0] : undefined
 }

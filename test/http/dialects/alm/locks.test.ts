@@ -107,8 +107,24 @@ t.test('an id has one spelling', async t => {
   for (const [sent, shown] of canonical) {
     const answer = await alice.call('POST', API, { body: entities(sent) })
     t.equal(answer.json.data[0].entity.id, shown, String(sent))
+    const stored = await service.stores.locks.get(NAMESPACE, String(answer.json.data[0].id))
+    t.equal(stored?.resource.id, String(shown), `${sent} has one name`)
   }
-  for (const wrong of [2.5, ' 7', '7 ', '+7', '7.0', '0x7', '7e0', true, {}, [7], 'x'.repeat(1025)]) {
+  for (const wrong of [
+    2.5,
+    ' 7',
+    '7 ',
+    'a ',
+    ' a',
+    '+7',
+    '7.0',
+    '0x7',
+    '7e0',
+    true,
+    {},
+    [7],
+    'x'.repeat(1025),
+  ]) {
     const answer = await alice.call('POST', API, { body: entities(wrong) })
     t.match(answer, { status: 400, json: { Id: 'qccore.invalid-value-type-for-field' } }, String(wrong))
   }

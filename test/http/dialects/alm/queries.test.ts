@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { parseBraceQuery } from '../../../../src/http/dialects/alm/brace-query.ts'
 import { AlmError } from '../../../../src/http/dialects/alm/errors.ts'
-import { matches } from '../../../../src/http/dialects/alm/filter.ts'
+import { holderIn, matches } from '../../../../src/http/dialects/alm/filter.ts'
 import type { AlmLock } from '../../../../src/http/dialects/alm/presenters.ts'
 import { parseQueryClause } from '../../../../src/http/dialects/alm/query-clause.ts'
 import { SEED } from '../../../support/random.ts'
@@ -86,6 +86,21 @@ t.test('a query in braces lets through what it says', async t => {
     ['{entity.id[2];user[x or d*]}', true],
   ]
   for (const [text, expected] of queries) t.equal(matches(LOCK, parseBraceQuery(text)), expected, text)
+})
+
+t.test('a query that is about one user reads the locks of that user alone', async t => {
+  const holders: readonly (readonly [string, string | undefined])[] = [
+    ["user='bob'", 'bob'],
+    ["id>1;(user='bob')", 'bob'],
+    ["user='bob';user='alice'", 'bob'],
+    ["user='bob'||id=1", undefined],
+    ["!user='bob'", undefined],
+    ["user='b*'", undefined],
+    ["user>'bob'", undefined],
+    ['user=5', undefined],
+  ]
+  for (const [text, expected] of holders) t.equal(holderIn(parseQueryClause(text)), expected, text)
+  t.equal(holderIn(parseBraceQuery('{user[bob]}')), 'bob')
 })
 
 t.test('what is no query is refused as the vendor refuses it', async t => {
@@ -201,6 +216,7 @@ t.test('a collection is filtered, ordered, cut and paged', async t => {
     [`query=${encodeURIComponent("user='bob'||entity.id=1")}`, [[1, 100], 2]],
     [`query=${encodeURIComponent('{entity-id[1 or 100]}')}`, [[1, 100], 2]],
     ["query=user='carol'", [[], 0]],
+    ["query=user='a*'", [[3, 20, 'x', 1], 4]],
     ['order-by=entity.id', [[1, 3, 20, 100, 'x'], 5]],
     ['order-by=-entity.id', [['x', 100, 20, 3, 1], 5]],
     ['order-by=user,-id', [[1, 'x', 20, 3, 100], 5]],

@@ -245,6 +245,8 @@ t.test('the address to sign in at is whole where a proxy says how it was reached
     answer.headers['www-authenticate'],
     'LWSSO realm="https://alm.example:8443/qcbin/authentication-point"',
   )
+  const odd = await send(port, 'GET', IS_AUTHENTICATED, { Host: 'a"b', 'X-Forwarded-Proto': 'https' })
+  t.equal(odd.headers['www-authenticate'], 'LWSSO realm="/qcbin/authentication-point"')
 })
 
 t.test('is-authenticated says who, in XML alone', async t => {
