@@ -160,7 +160,7 @@ const almEntities: Api = {
   refusal: ({ holder }) => ({
     status: 403,
     type: 'application/xml',
-    body: `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><QCRestException><Id>qccore.lock-failure</Id><Title>Failed to lock entity: The entity is locked by user &apos;${holder}&apos;</Title></QCRestException>`,
+    body: `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><QCRestException><Id>qccore.lock-failure</Id><Title>Failed to lock entity: The entity is locked by user '${holder}'</Title></QCRestException>`,
   }),
 }
 

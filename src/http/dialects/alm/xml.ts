@@ -20,7 +20,6 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '<': '&lt;',
   '>': '&gt;',
   '"': '&quot;',
-  "'": '&apos;',
   // a reader would make a line feed of it
   '\r': '&#13;',
 }
@@ -61,9 +60,12 @@ export function xmlDocument(root: string): string {
   return DECLARATION + root
 }
 
-/** What XML cannot hold becomes U+FFFD: a name with a control character must not spoil the whole answer. */
+/**
+ * What XML cannot hold becomes U+FFFD: a name with a control character must not spoil the whole answer. An apostrophe
+ * stays as it is, which is fine in text and between double quotes: a client looks for the holder's name between two.
+ */
 export function escapeXml(text: string): string {
-  return text.replaceAll(NOT_IN_XML, '\ufffd').replaceAll(/[&<>"'\r]/g, character => ESCAPES[character] ?? '')
+  return text.replaceAll(NOT_IN_XML, '\ufffd').replaceAll(/[&<>"\r]/g, character => ESCAPES[character] ?? '')
 }
 
 /** The root element. Refuses what is not well-formed UTF-8, and document types: entities of their own are a trap. */

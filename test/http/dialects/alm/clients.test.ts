@@ -80,7 +80,7 @@ t.test('the Java client repeats a refused request, and shows the title of the se
   for (const { status, text } of answers) {
     t.equal(status, 403)
     t.ok(text.startsWith('<?xml ') || text.startsWith('<QCRestException>'))
-    t.match(/<Title>(.*)<\/Title>/.exec(text)?.[1], /locked by user &apos;alice&apos;$/)
+    t.match(/<Title>(.*)<\/Title>/.exec(text)?.[1], /locked by user 'alice'$/)
   }
   await holder.call('DELETE', path)
   t.equal((await client.call('POST', path)).status, 200)

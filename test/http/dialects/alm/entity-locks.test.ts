@@ -47,7 +47,7 @@ t.test('an entity is locked without a body, and answered as an entity', async t 
   t.equal(refused.status, 403)
   t.equal(
     refused.text,
-    `${XML}<QCRestException><Id>qccore.lock-failure</Id><Title>Failed to lock entity: The entity is locked by user &apos;alice&apos;</Title></QCRestException>`,
+    `${XML}<QCRestException><Id>qccore.lock-failure</Id><Title>Failed to lock entity: The entity is locked by user 'alice'</Title></QCRestException>`,
   )
   await clear()
 })
@@ -80,7 +80,7 @@ t.test('an entity is unlocked by its holder', async t => {
   await alice.call('POST', path)
   const refused = await bob.call('DELETE', path, { headers })
   t.equal(refused.status, 403)
-  t.match(refused.text, /qccore\.lock-failure.*locked by user &apos;alice&apos;<\/Title>/)
+  t.match(refused.text, /qccore\.lock-failure.*locked by user 'alice'<\/Title>/)
   t.equal((await viewer.call('DELETE', path)).status, 403)
   const other = await new AlmClient(service).signIn('alice', keys.alice)
   t.match(await other.call('DELETE', path, { headers }), { status: 200, text: '' }, 'whichever session')
