@@ -13,7 +13,7 @@ import { AlmClient, entities, type WireAnswer } from './client.ts'
 const USERS = ['alice', 'bob', 'carol'] as const
 const IDS = [1, 2, 3] as const
 const SESSION_SECONDS = 3600
-const RUNS = 30
+const RUNS = 20
 
 type User = (typeof USERS)[number]
 
