@@ -14,6 +14,7 @@ const USERS = ['alice', 'bob', 'carol'] as const
 const IDS = [1, 2, 3] as const
 const SESSION_SECONDS = 3600
 const RUNS = 20
+const MAX_ROUNDS = 10
 
 type User = (typeof USERS)[number]
 
@@ -363,22 +364,30 @@ async function requireSameLocks(model: Model, step: object): Promise<void> {
   }
 }
 
+/** Answers that have to come up, or the sequences have shown too little. */
+const NEEDED = [
+  'lock many 201',
+  'lock many 403',
+  'lock one 200',
+  'lock one 403',
+  'unlock 200',
+  'unlock 403',
+  'unlock 404',
+  'delete lock 200',
+  'touch 200',
+  'status 200',
+  'list 200',
+  'ask site session 401',
+]
+
 t.test('random sequences of calls are answered as the model says', async t => {
   t.comment(`seed ${SEED}`)
-  await fc.assert(fc.asyncProperty(steps, follow), {
-    seed: SEED,
-    numRuns: RUNS,
-  })
+  const isMissing = (name: string) => counts[name] === undefined
+  // a few sequences may miss a rare answer; more of them do not
+  for (let round = 0; round === 0 || (round < MAX_ROUNDS && NEEDED.some(isMissing)); round += 1) {
+    await fc.assert(fc.asyncProperty(steps, follow), { seed: SEED + round, numRuns: RUNS })
+  }
   t.comment(JSON.stringify(counts))
-  const needed = [
-    'lock many 201',
-    'lock many 403',
-    'lock one 200',
-    'lock one 403',
-    'unlock 200',
-    'unlock 403',
-  ]
-  needed.push('unlock 404', 'delete lock 200', 'touch 200', 'status 200', 'list 200', 'ask site session 401')
-  for (const name of needed) t.ok((counts[name] ?? 0) > 0, name)
+  t.same(NEEDED.filter(isMissing), [])
   t.same(await faults(service.stores), [])
 })
