@@ -53,6 +53,7 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
     { ...settings, max: BULK_CONNECTIONS, statementTimeoutMs: config.DATABASE_BULK_TIMEOUT_MS },
     config.DATABASE_SCHEMA,
   )
+  const batching = { maxBatch: config.BATCH_SIZE, maxInFlight: config.BATCH_CONCURRENCY }
   const metrics = new Metrics()
   const serviceMetrics = new ServiceMetrics(metrics)
   const events = { retried: (why: string) => serviceMetrics.retried(why) }
@@ -70,9 +71,11 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
       log.warn({ err: error }, 'a sweep failed; the next one goes on')
     },
   })
-  const sessions = new SessionRepository(database, config.TOMBSTONE_SECONDS)
+  const sessions = new SessionRepository(database, config.TOMBSTONE_SECONDS, batching)
   const app = createApp({
-    locks: new LockService(new LockRepository(database, events, bulk), event => log.warn(event, event.event)),
+    locks: new LockService(new LockRepository(database, events, { bulk, batching }), event =>
+      log.warn(event, event.event),
+    ),
     sessions: new SessionService(sessions),
     catalogue: new CatalogueService(new CatalogueRepository(database, bulk)),
     keys,

@@ -1,18 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
 import { DatabaseTrouble } from '../locks/errors.ts'
 import { MAX_RESOURCES_PER_ACQUIRE } from '../locks/resource.ts'
 import type { Database } from './database.ts'
+import { type Batching, Gatherer } from './gatherer.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { type AcquireBatchRow, acquireBatchSql } from './statements/acquire-batch.ts'
+import { type AcquireManyRow, acquireManySql } from './statements/acquire-many.ts'
 import { type AcquireOneRow, acquireOneSql } from './statements/acquire-one.ts'
 import { type AcquireSoleRow, acquireSoleSql } from './statements/acquire-sole.ts'
 import { catalogueGuard } from './statements/catalogue-guard.ts'
 import { endExpiredSql } from './statements/end-sessions.ts'
 import { type TakeOverRow, takeOverSql } from './statements/take-over.ts'
 import { touchHoldersSql } from './statements/touch.ts'
-import { hasSqlState, SERIALIZATION_FAILURE } from './trouble.ts'
+import { hasSqlState, isFaultOfStatement, SERIALIZATION_FAILURE } from './trouble.ts'
 
 /**
  * How often a request is sent before it is answered `contended`. With 32 clients on one resource 6 tries were
@@ -23,20 +26,25 @@ const MAX_TRIES = 10
 /** Of the pause before another try, in ms: about as long as the commit takes that stands in the way. */
 const PAUSE_MS = { min: 1, max: 8 } as const
 
-/** Above 64 the statement's joins cost more than the shared commit saves. */
-const MAX_BATCH_REQUESTS = 64
-
-/** A request on its way, and where its outcome belongs. */
+/** A request on its way. */
 interface Pending {
   readonly request: AcquireRequest
-  readonly index: number
   readonly sessionId: string
-  /** The request goes through only while the catalogue of its namespace has this version. */
+  /** Sessions of the same user, or user and client, that hold some of the resources and were just touched. */
+  readonly reentrant: readonly string[]
+  /** Of the catalogue that the resources were read from; undefined where they were named. */
   readonly catalogueVersion?: string
 }
 
-/** Undefined: no verdict yet, to be tried again. */
-type Verdict = AcquireOutcome | undefined
+/** No verdict yet: to be tried again, once these sessions have been ended, which have expired and are in the way. */
+interface Again {
+  readonly kind: 'again'
+  readonly expired: readonly string[]
+}
+
+type Verdict = AcquireOutcome | Again
+
+const AGAIN: Again = { kind: 'again', expired: [] }
 
 type State = AcquireBatchRow['state']
 
@@ -57,6 +65,7 @@ export class Acquirer {
   readonly #sql: Readonly<
     Record<
       | 'one'
+      | 'many'
       | 'sole'
       | 'batch'
       | 'guardedBatch'
@@ -68,11 +77,19 @@ export class Acquirer {
     >
   >
 
-  constructor(database: Database, events: AcquireEvents) {
+  /** Expired sessions that are being ended now: a crowd that met one of them ends it once. */
+  readonly #ending = new Map<string, Promise<unknown>>()
+  /** Requests for one resource each, under sessions of their own. */
+  readonly #lone: Gatherer<Pending, Verdict>
+  /** All others that can share a statement. */
+  readonly #sets: Gatherer<Pending, Verdict>
+
+  constructor(database: Database, events: AcquireEvents, batching: Batching) {
     this.#database = database
     this.#events = events
     this.#sql = {
       one: acquireOneSql(database.schema),
+      many: acquireManySql(database.schema),
       sole: acquireSoleSql(database.schema),
       batch: acquireBatchSql(database.schema),
       guardedBatch: acquireBatchSql(database.schema, catalogueGuard(database.schema, '$16', '$17')),
@@ -81,31 +98,24 @@ export class Acquirer {
       endExpired: endExpiredSql(database.schema),
       touchHolders: touchHoldersSql(database.schema),
     }
+    const options = { ...batching, keysOf, isDivisible: isFaultOfStatement }
+    this.#lone = new Gatherer(batch => this.#acquireLone(batch), { ...options, canShare: () => true })
+    this.#sets = new Gatherer(batch => this.#undoing(batch, () => this.#acquireBatch(batch)), {
+      ...options,
+      canShare: isSameSession,
+      weightOf: ({ request }) => request.resources.length,
+      maxWeight: MAX_RESOURCES_PER_ACQUIRE,
+    })
   }
 
   async acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]> {
-    const outcomes: AcquireOutcome[] = requests.map(() => ({ kind: 'contended' }))
-    let pending: readonly Pending[] = requests.map((request, index) => ({
-      request,
-      index,
-      sessionId: request.session.kind === 'implicit' ? randomUUID() : request.session.id,
-    }))
-    for (let attempt = 1; pending.length > 0 && attempt <= MAX_TRIES; attempt += 1) {
-      if (attempt > 1) await delay(PAUSE_MS.min + Math.random() * (PAUSE_MS.max - PAUSE_MS.min))
-      const again: Pending[] = []
-      for (const batch of batchesOf(pending)) {
-        const verdicts = await this.#send(batch).catch(error => {
-          throw requests.length > 1 ? troubleOfMany(error) : error
-        })
-        batch.forEach((one, position) => {
-          const verdict = verdicts[position]
-          if (verdict === undefined) again.push(one)
-          else outcomes[one.index] = verdict
-        })
-      }
-      pending = again
+    const [only] = requests
+    if (only !== undefined && requests.length === 1) return [await this.#acquire(only)]
+    try {
+      return await Promise.all(requests.map(request => this.#acquire(request)))
+    } catch (error) {
+      throw troubleOfMany(error)
     }
-    return outcomes
   }
 
   /** One try of a request whose resources were read from a catalogue of that version. Undefined: read again. */
@@ -114,30 +124,80 @@ export class Acquirer {
     sessionId: string,
     catalogueVersion: string,
   ): Promise<AcquireOutcome | undefined> {
-    const [verdict] = await this.#send([{ request, index: 0, sessionId, catalogueVersion }])
-    return verdict
+    const reentrant = await this.#touchHolders(request)
+    const verdict = await this.#try({ request, sessionId, reentrant, catalogueVersion })
+    if (verdict.kind !== 'again') return verdict
+    await this.#endExpired(verdict)
+    return undefined
   }
 
-  async #send(batch: readonly Pending[]): Promise<readonly Verdict[]> {
+  async #acquire(request: AcquireRequest): Promise<AcquireOutcome> {
+    const sessionId = request.session.kind === 'implicit' ? randomUUID() : request.session.id
+    for (let attempt = 1; attempt <= MAX_TRIES; attempt += 1) {
+      if (attempt > 1) await delay(PAUSE_MS.min + Math.random() * (PAUSE_MS.max - PAUSE_MS.min))
+      const reentrant = await this.#touchHolders(request)
+      const verdict = await this.#try({ request, sessionId, reentrant })
+      if (verdict.kind !== 'again') return verdict
+      await this.#endExpired(verdict)
+    }
+    return { kind: 'contended' }
+  }
+
+  /** Sends a request once, alone or among others. */
+  async #try(pending: Pending): Promise<Verdict> {
+    const { request, catalogueVersion } = pending
+    if (catalogueVersion === undefined && isShareable(request)) {
+      return isPlain(request) ? this.#lone.add(pending) : this.#sets.add(pending)
+    }
+    const [verdict] = await this.#undoing([pending], async () => {
+      if (request.isSole) return [await this.#acquireSole(pending)]
+      if (request.takeover !== null || request.replacesOwn) return [await this.#takeOver(pending)]
+      return this.#acquireBatch([pending])
+    })
+    return verdict ?? AGAIN
+  }
+
+  /** A set that was taken in part undid its whole statement. */
+  async #undoing(
+    batch: readonly Pending[],
+    send: () => Promise<readonly Verdict[]>,
+  ): Promise<readonly Verdict[]> {
     try {
-      const [first] = batch
-      if (first !== undefined && batch.length === 1) {
-        if (first.request.isSole) return [await this.#acquireSole(first)]
-        if (first.request.takeover !== null || first.request.replacesOwn) return [await this.#takeOver(first)]
-        if (first.catalogueVersion === undefined && isPlain(first.request))
-          return [await this.#acquireOne(first)]
-      }
-      return await this.#acquireBatch(batch)
+      return await send()
     } catch (error) {
       if (!hasSqlState(error, SERIALIZATION_FAILURE)) throw error
       this.#events.retried('partial_set')
-      return batch.map(() => undefined)
+      return batch.map(() => AGAIN)
     }
+  }
+
+  /** In a statement of its own, so that it judges by a clock and a snapshot of its own. */
+  async #endExpired({ expired }: Again): Promise<void> {
+    const others = expired.filter(id => !this.#ending.has(id))
+    if (others.length > 0) {
+      const ended = this.#database.run(this.#sql.endExpired, [others]).finally(() => {
+        for (const id of others) this.#ending.delete(id)
+      })
+      for (const id of others) this.#ending.set(id, ended)
+    }
+    await Promise.all(expired.map(id => this.#ending.get(id)))
+  }
+
+  #acquireLone(batch: readonly Pending[]): Promise<readonly Verdict[]> {
+    const [first] = batch
+    return first !== undefined && batch.length === 1
+      ? this.#acquireOne(first).then(verdict => [verdict])
+      : this.#acquireMany(batch)
+  }
+
+  async #acquireMany(batch: readonly Pending[]): Promise<readonly Verdict[]> {
+    const rows = await this.#database.run<AcquireManyRow>(this.#sql.many, manyParameters(batch))
+    return byRequest(batch, rows).map(own => this.#verdict(own, 1))
   }
 
   async #acquireOne({ request, sessionId }: Pending): Promise<Verdict> {
     const [resource] = request.resources
-    if (resource === undefined || request.session.kind !== 'implicit') return undefined
+    if (resource === undefined || request.session.kind !== 'implicit') return AGAIN
     const rows = await this.#database.run<AcquireOneRow>(this.#sql.one, [
       resource.namespace,
       resource.type,
@@ -153,16 +213,10 @@ export class Acquirer {
   }
 
   async #acquireBatch(batch: readonly Pending[]): Promise<readonly Verdict[]> {
-    const reentrant = await this.#touchHolders(batch)
     const [statement, guard] = this.#guarded('batch', 'guardedBatch', batch[0])
-    const rows = await this.#database.run<AcquireBatchRow>(statement, [
-      ...batchParameters(batch, reentrant),
-      ...guard,
-    ])
-    const byRequest = batch.map((): AcquireBatchRow[] => [])
-    for (const row of rows) byRequest[row.request - 1]?.push(row)
-    return Promise.all(
-      byRequest.map((own, position) => this.#verdict(own, batch[position]?.request.resources.length ?? 0)),
+    const rows = await this.#database.run<AcquireBatchRow>(statement, [...batchParameters(batch), ...guard])
+    return byRequest(batch, rows).map((own, position) =>
+      this.#verdict(own, batch[position]?.request.resources.length ?? 0),
     )
   }
 
@@ -219,12 +273,15 @@ export class Acquirer {
   }
 
   /** For re-entry beyond the session: H8 of the design, a lock that is answered as held must have been written. */
-  async #touchHolders(batch: readonly Pending[]): Promise<readonly string[]> {
-    const reentrant = batch.filter(({ request }) => request.reentry !== 'session')
-    if (reentrant.length === 0) return []
-    const wanted = reentrant.flatMap(({ request: { resources, holder, client, reentry } }) =>
-      resources.map(resource => ({ ...resource, holder, client, byClient: reentry === 'client' })),
-    )
+  async #touchHolders(request: AcquireRequest): Promise<readonly string[]> {
+    const { resources, holder, client, reentry, isSole } = request
+    if (reentry === 'session' || isSole) return []
+    const wanted = resources.map(resource => ({
+      ...resource,
+      holder,
+      client,
+      byClient: reentry === 'client',
+    }))
     const rows = await this.#database.run<{ id: string }>(this.#sql.touchHolders, [
       wanted.map(({ holder }) => holder),
       wanted.map(({ namespace }) => namespace),
@@ -237,10 +294,10 @@ export class Acquirer {
   }
 
   /** What the rows of one request, one a resource, come to. */
-  async #verdict(
+  #verdict(
     rows: readonly (LockRow & { readonly state: State; readonly taken_from?: string | null })[],
     expected: number,
-  ): Promise<Verdict> {
+  ): Verdict {
     if (rows.length === expected && rows.every(({ state }) => state === 'granted' || state === 'existing')) {
       const takenFrom = rows.flatMap(({ taken_from }) => taken_from ?? [])
       return {
@@ -270,9 +327,8 @@ export class Acquirer {
       return { kind: 'conflict', conflicts: conflicts.map(lockOf), conflictCount: conflicts.length }
     }
     const expired = rows.filter(({ state }) => state === 'expired').map(row => row.session_id)
-    if (expired.length > 0) await this.#database.run(this.#sql.endExpired, [[...new Set(expired)]])
     this.#events.retried(expired.length > 0 ? 'expired_holder' : 'contended')
-    return undefined
+    return { kind: 'again', expired: [...new Set(expired)] }
   }
 }
 
@@ -297,53 +353,59 @@ function isShareable(request: AcquireRequest): boolean {
   return request.takeover === null && !request.replacesOwn && !request.isSole
 }
 
-/**
- * Splits requests so that each batch can be one statement: no resource and no session twice, within the caps,
- * and a takeover or a sole lock alone.
- */
-function* batchesOf(pending: readonly Pending[]): Generator<readonly Pending[]> {
-  let rest = pending
-  while (rest.length > 0) {
-    const batch: Pending[] = []
-    const left: Pending[] = []
-    const taken = new Set<string>()
-    let resources = 0
-    for (const one of rest) {
-      const keys = [
-        one.sessionId,
-        ...one.request.resources.map(({ namespace, type, id }) => JSON.stringify([namespace, type, id])),
-      ]
-      const fits =
-        batch.length === 0 ||
-        (batch.length < MAX_BATCH_REQUESTS &&
-          isShareable(one.request) &&
-          batch[0] !== undefined &&
-          isShareable(batch[0].request) &&
-          resources + keys.length - 1 <= MAX_RESOURCES_PER_ACQUIRE &&
-          !keys.some(key => taken.has(key)))
-      if (!fits) {
-        left.push(one)
-        continue
-      }
-      batch.push(one)
-      resources += keys.length - 1
-      for (const key of keys) taken.add(key)
-    }
-    yield batch
-    rest = left
-  }
+/** The rows of each request of a batch. */
+function byRequest<Row extends { readonly request: number }>(
+  batch: readonly Pending[],
+  rows: readonly Row[],
+): readonly (readonly Row[])[] {
+  const found = batch.map((): Row[] => [])
+  for (const row of rows) found[row.request - 1]?.push(row)
+  return found
+}
+
+/** What no two requests of one statement may both have. A session is told from a resource by its form. */
+function keysOf({ sessionId, request }: Pending): readonly string[] {
+  return [
+    sessionId,
+    ...request.resources.map(({ namespace, type, id }) => JSON.stringify([namespace, type, id])),
+  ]
+}
+
+/** Whether two requests that have a key in common are two of one session, and mean the same by it. */
+function isSameSession(key: string, one: Pending, other: Pending): boolean {
+  if (key !== one.sessionId) return false
+  const [a, b] = [one.request, other.request]
+  return a.holder === b.holder && a.client === b.client && isDeepStrictEqual(a.session, b.session)
+}
+
+/** In the order of acquireManySql's parameters. */
+function manyParameters(batch: readonly Pending[]): readonly unknown[] {
+  const resources = batch.map(({ request }) => request.resources[0])
+  const requests = batch.map(({ request }) => request)
+  return [
+    resources.map(resource => resource?.namespace),
+    resources.map(resource => resource?.type),
+    resources.map(resource => resource?.id),
+    batch.map(({ sessionId }) => sessionId),
+    requests.map(({ holder }) => holder),
+    requests.map(({ client }) => client),
+    requests.map(({ session }) => (session.kind === 'existing' ? null : session.ttlSeconds)),
+    requests.map(({ reference }) => reference),
+    requests.map(({ metadata }) => JSON.stringify(metadata)),
+  ]
 }
 
 /** In the order of acquireBatchSql's parameters. */
-function batchParameters(batch: readonly Pending[], reentrant: readonly string[]): readonly unknown[] {
-  const sessions = batch.map(({ request }) => request.session)
+function batchParameters(batch: readonly Pending[]): readonly unknown[] {
+  const bySession = [...new Map(batch.map(pending => [pending.sessionId, pending])).values()]
+  const sessions = bySession.map(({ request }) => request.session)
   const wanted = batch.flatMap(({ request, sessionId }, position) =>
     request.resources.map(resource => ({ ...resource, sessionId, number: position + 1 })),
   )
   return [
-    batch.map(({ sessionId }) => sessionId),
-    batch.map(({ request }) => request.holder),
-    batch.map(({ request }) => request.client),
+    bySession.map(({ sessionId }) => sessionId),
+    bySession.map(({ request }) => request.holder),
+    bySession.map(({ request }) => request.client),
     sessions.map(session => (session.kind === 'existing' ? null : session.ttlSeconds)),
     sessions.map(session => SESSION_KIND[session.kind]),
     sessions.map(session => session.kind === 'named' && session.endsWithLastLock),
@@ -355,6 +417,6 @@ function batchParameters(batch: readonly Pending[], reentrant: readonly string[]
     wanted.map(({ namespace }) => namespace),
     wanted.map(({ type }) => type),
     wanted.map(({ id }) => id),
-    reentrant,
+    batch.flatMap(({ reentrant }) => reentrant),
   ]
 }

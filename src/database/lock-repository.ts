@@ -7,11 +7,17 @@ import { MAX_EXPANDED_RESOURCES, type Resource } from '../locks/resource.ts'
 import { type AcquireEvents, Acquirer, troubleOfMany } from './acquirer.ts'
 import type { Database } from './database.ts'
 import { ExpandingAcquirer } from './expanding-acquirer.ts'
+import { type Batching, DEFAULT_BATCHING } from './gatherer.ts'
+import { LockBatches, type Released } from './lock-batches.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { SetReleaser } from './set-releaser.ts'
 import { listBelowSql } from './statements/list-below.ts'
-import { releaseSql } from './statements/release.ts'
-import { touchLockSql } from './statements/touch.ts'
+
+export interface LockRepositoryOptions {
+  /** With connections of its own and a time-out fit for statements over a hundred thousand rows. */
+  readonly bulk?: Database
+  readonly batching?: Batching
+}
 
 /**
  * Locks in PostgreSQL. What holds here, and where it is kept:
@@ -27,18 +33,19 @@ export class LockRepository implements LockStore {
   readonly #acquirer: Acquirer
   readonly #expanding: ExpandingAcquirer
   readonly #releaser: SetReleaser
-  readonly #touchSql: string
-  readonly #releaseSql: string
+  readonly #batches: LockBatches
   readonly #listBelowSql: string
 
-  /** `bulk` has its own connections, with a time-out fit for statements over a hundred thousand rows. */
-  constructor(database: Database, events: AcquireEvents, bulk: Database = database) {
+  constructor(
+    database: Database,
+    events: AcquireEvents,
+    { bulk = database, batching = DEFAULT_BATCHING }: LockRepositoryOptions = {},
+  ) {
     this.#database = database
-    this.#acquirer = new Acquirer(database, events)
+    this.#acquirer = new Acquirer(database, events, batching)
     this.#expanding = new ExpandingAcquirer(database, bulk, this.#acquirer, events)
     this.#releaser = new SetReleaser(database, bulk)
-    this.#touchSql = touchLockSql(database.schema)
-    this.#releaseSql = releaseSql(database.schema)
+    this.#batches = new LockBatches(database, batching)
     this.#listBelowSql = listBelowSql(database.schema)
   }
 
@@ -59,18 +66,12 @@ export class LockRepository implements LockStore {
     return outcomes
   }
 
-  async touch({ namespace, lockId, holder }: LockName & { holder: string }): Promise<Lock | undefined> {
-    const [row] = await this.#database.run<LockRow>(this.#touchSql, [lockId, namespace, holder])
-    return row && lockOf(row)
+  touch(name: LockName & { holder: string }): Promise<Lock | undefined> {
+    return this.#batches.touch(name)
   }
 
-  async release({ namespace, lockId, holder }: LockName) {
-    const [row] = await this.#database.run<{ holder: string; fencing_token: string }>(this.#releaseSql, [
-      lockId,
-      namespace,
-      holder,
-    ])
-    return row && { holder: row.holder, fencingToken: Number(row.fencing_token) }
+  release(name: LockName): Promise<Released | undefined> {
+    return this.#batches.release(name)
   }
 
   releaseSet(selection: ReleaseSelection): Promise<ReleaseOutcome> {

@@ -9,24 +9,50 @@ import type {
   SweepCount,
 } from '../locks/session-store.ts'
 import type { Database } from './database.ts'
+import { type Batching, DEFAULT_BATCHING, Gatherer } from './gatherer.ts'
 import { type LeaseRow, type SessionRow, sessionOf } from './session-row.ts'
 import { createSessionSql } from './statements/create-session.ts'
 import { endSessionSql, sweepExpiredSql, sweepTombstonesSql } from './statements/end-sessions.ts'
-import { touchSessionSql } from './statements/touch.ts'
+import { touchSessionSql, touchSessionsSql } from './statements/touch.ts'
+import { isFaultOfStatement } from './trouble.ts'
+
+interface SessionTouch {
+  readonly sessionId: string
+  readonly user: string
+}
+
+type TouchRow = SessionRow & { readonly touched: boolean }
+
+function touchOutcome(row: TouchRow | undefined, user: string): SessionOutcome {
+  if (row === undefined) return { kind: 'session_not_found' }
+  if (row.touched) return { kind: 'live', session: sessionOf(row), existing: true }
+  return { kind: row.user_name === user ? 'session_expired' : 'session_forbidden' }
+}
 
 /** Sessions in PostgreSQL. The lease is the row, and its row lock decides who comes first. */
 export class SessionRepository implements SessionStore {
   readonly #database: Database
   readonly #tombstoneSeconds: number
-  readonly #sql: Readonly<Record<'create' | 'touch' | 'end' | 'sweepExpired' | 'sweepTombstones', string>>
+  readonly #touches: Gatherer<SessionTouch, SessionOutcome>
+  readonly #sql: Readonly<
+    Record<'create' | 'touch' | 'touchMany' | 'end' | 'sweepExpired' | 'sweepTombstones', string>
+  >
 
   /** `tombstoneSeconds`: how long the row of a named session stays after its end. */
-  constructor(database: Database, tombstoneSeconds: number) {
+  constructor(database: Database, tombstoneSeconds: number, batching: Batching = DEFAULT_BATCHING) {
     this.#database = database
     this.#tombstoneSeconds = tombstoneSeconds
+    this.#touches = new Gatherer(touches => this.#touch(touches), {
+      ...batching,
+      keysOf: ({ sessionId }) => [sessionId],
+      // one touch is as good as two
+      canShare: (_key, one, other) => one.user === other.user,
+      isDivisible: isFaultOfStatement,
+    })
     this.#sql = {
       create: createSessionSql(database.schema),
       touch: touchSessionSql(database.schema),
+      touchMany: touchSessionsSql(database.schema),
       end: endSessionSql(database.schema),
       sweepExpired: sweepExpiredSql(database.schema),
       sweepTombstones: sweepTombstonesSql(database.schema),
@@ -48,14 +74,22 @@ export class SessionRepository implements SessionStore {
     }
   }
 
-  async touch(sessionId: string, user: string): Promise<SessionOutcome> {
-    const [row] = await this.#database.run<SessionRow & { readonly touched: boolean }>(this.#sql.touch, [
-      sessionId,
-      user,
-    ])
-    if (row === undefined) return { kind: 'session_not_found' }
-    if (row.touched) return { kind: 'live', session: sessionOf({ ...row, id: sessionId }), existing: true }
-    return { kind: row.user_name === user ? 'session_expired' : 'session_forbidden' }
+  touch(sessionId: string, user: string): Promise<SessionOutcome> {
+    return this.#touches.add({ sessionId, user })
+  }
+
+  async #touch(touches: readonly SessionTouch[]): Promise<readonly SessionOutcome[]> {
+    const distinct = [...new Map(touches.map(touch => [touch.sessionId, touch])).values()]
+    const [only] = distinct
+    const rows =
+      only !== undefined && distinct.length === 1
+        ? await this.#database.run<TouchRow>(this.#sql.touch, [only.sessionId, only.user])
+        : await this.#database.run<TouchRow>(this.#sql.touchMany, [
+            distinct.map(({ sessionId }) => sessionId),
+            distinct.map(({ user }) => user),
+          ])
+    const found = new Map(rows.map(row => [row.id, row]))
+    return touches.map(({ sessionId, user }) => touchOutcome(found.get(sessionId), user))
   }
 
   async get(sessionId: string, user: string | null): Promise<Session | undefined> {

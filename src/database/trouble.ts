@@ -46,6 +46,16 @@ const LOCK_TIMEOUT = '55P03'
 const TOO_SLOW = new Set(['57014', LOCK_TIMEOUT])
 
 /**
+ * Whether a statement failed for what was in it, or for a row that it waited for: undone for certain, and another
+ * statement may well succeed.
+ */
+export function isFaultOfStatement(error: unknown): boolean {
+  const cause = error instanceof DatabaseTrouble ? error.cause : error
+  if (!(cause instanceof pg.DatabaseError)) return false
+  return error instanceof DatabaseTrouble ? TOO_SLOW.has(cause.code ?? '') : hasSqlState(error)
+}
+
+/**
  * What a failure to get a connection means: the statement was never sent, so nothing changed.
  */
 export function connectTrouble(error: unknown): unknown {

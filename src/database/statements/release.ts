@@ -23,5 +23,32 @@ clock as materialized (
 delete from ${schema}.locks l
 using present, clock
 where l.id = $1::bigint and l.session_id = present.id and present.ended_at is null and present.expires_at > clock.t
-returning l.holder, l.fencing_token`
+returning l.id, l.holder, l.fencing_token`
+}
+
+/**
+ * Releases many grants, each as above, in one commit. The sessions' rows are locked in the order of their ids.
+ *
+ * $1 lock ids, none twice, $2 namespaces, $3 holders, or null for anybody's. A row for each that was released.
+ */
+export function releaseManySql(schema: string): string {
+  return `with target as materialized (
+  select l.id, l.session_id
+  from unnest($1::bigint[], $2::text[], $3::text[]) as w(id, namespace, holder)
+  join ${schema}.locks l on l.id = w.id and l.namespace = w.namespace and (w.holder is null or l.holder = w.holder)
+),
+present as materialized (
+  select s.id, s.expires_at
+  from ${schema}.sessions s
+  where s.id in (select session_id from target) and s.ended_at is null
+  order by s.id
+  for update
+),
+clock as materialized (
+  ${clockAfter('present')}
+)
+delete from ${schema}.locks l
+using target, present, clock
+where l.id = target.id and l.session_id = present.id and present.expires_at > clock.t
+returning l.id, l.holder, l.fencing_token`
 }

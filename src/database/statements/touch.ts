@@ -39,12 +39,12 @@ where l.id = $1::bigint`
 }
 
 /**
- * $1 session id, $2 user. One row where the session exists; its columns are null but for `user_name` where it
+ * $1 session id, $2 user. One row where the session exists; its columns are null but for `id` and `user_name` where it
  * could not be touched.
  */
 export function touchSessionSql(schema: string): string {
   return `${touching(schema, '$1::uuid', '$2')}
-select present.user_name, t.id is not null as touched, t.client, extract(epoch from t.ttl)::float8 as ttl,
+select present.id, present.user_name, t.id is not null as touched, t.client, extract(epoch from t.ttl)::float8 as ttl,
   t.started, t.last_touch, nullif(t.expires_at, 'infinity') as expires_at,
   extract(epoch from nullif(t.expires_at, 'infinity') - t.last_touch)::float8 as expires_in,
   t.ends_with_last_lock
@@ -80,4 +80,65 @@ set ${TOUCH}
 from present, clock
 where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
 returning s.id`
+}
+
+/** Of a touch of many: their rows are locked in the order of their ids. `which` selects the sessions' ids. */
+function touchingMany(schema: string, which: string): string {
+  return `present as materialized (
+  select s.id, s.user_name, s.ttl, s.expires_at, s.ended_at
+  from ${schema}.sessions s
+  where s.id in (${which})
+  order by s.id
+  for no key update
+),
+clock as materialized (
+  ${clockAfter('present')}
+)`
+}
+
+/** Touches the sessions of many locks. $1 lock ids, $2 namespaces, $3 holders. A row for each that is held. */
+export function touchLocksSql(schema: string): string {
+  return `with target as materialized (
+  select l.*
+  from unnest($1::bigint[], $2::text[], $3::text[]) as w(id, namespace, holder)
+  join ${schema}.locks l on l.id = w.id and l.namespace = w.namespace and l.holder = w.holder
+),
+${touchingMany(schema, 'select session_id from target')},
+touched as (
+  update ${schema}.sessions s
+  set ${TOUCH}
+  from present, clock
+  where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
+  returning s.id, s.client, s.last_touch, s.expires_at
+)
+select l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token, l.holder, s.client,
+  l.reference, l.metadata, l.lock_time, s.last_touch, nullif(s.expires_at, 'infinity') as expires_at,
+  extract(epoch from nullif(s.expires_at, 'infinity') - s.last_touch)::float8 as expires_in
+from touched s
+join target l on l.session_id = s.id`
+}
+
+/**
+ * Touches many sessions. $1 session ids, none twice, $2 users. A row for each that exists, as with one; its columns
+ * are null but for `id` and `user_name` where it could not be touched.
+ */
+export function touchSessionsSql(schema: string): string {
+  return `with wanted as materialized (
+  select * from unnest($1::uuid[], $2::text[]) as w(id, user_name)
+),
+${touchingMany(schema, 'select id from wanted')},
+touched as (
+  update ${schema}.sessions s
+  set ${TOUCH}
+  from present join wanted w using (id), clock
+  where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
+    and present.user_name = w.user_name
+  returning s.*
+)
+select present.id, present.user_name, t.id is not null as touched, t.client, extract(epoch from t.ttl)::float8 as ttl,
+  t.started, t.last_touch, nullif(t.expires_at, 'infinity') as expires_at,
+  extract(epoch from nullif(t.expires_at, 'infinity') - t.last_touch)::float8 as expires_in,
+  t.ends_with_last_lock
+from present
+left join touched t on t.id = present.id`
 }

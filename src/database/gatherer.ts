@@ -1,0 +1,162 @@
+import { LRUCache } from 'lru-cache'
+
+/** How long after a request failed for its own sake its like are sent alone, in ms. */
+const SUSPECT_FOR_MS = 2000
+
+/** Suspects that are remembered; an entry is a key. */
+const MAX_SUSPECTS = 1000
+
+/** How much goes together. */
+export interface Batching {
+  /**
+   * Requests in one batch at most. 1: each is sent alone, at once. Above 64 or so the joins of a statement for many
+   * cost more than the shared commit saves.
+   */
+  readonly maxBatch: number
+  /** Batches of one kind under way at most. */
+  readonly maxInFlight: number
+}
+
+export const DEFAULT_BATCHING: Batching = { maxBatch: 64, maxInFlight: 2 }
+
+export interface GathererOptions<Request> extends Batching {
+  /** No two requests of a batch have a key in common. */
+  readonly keysOf: (request: Request) => readonly string[]
+  /** Whether two requests that have a key in common can go together all the same. */
+  readonly canShare?: (key: string, one: Request, other: Request) => boolean
+  /** What a request adds to its batch, where that is bounded too. */
+  readonly weightOf?: (request: Request) => number
+  readonly maxWeight?: number
+  /** Whether a failure of a batch undid it, and may be the fault of one of its requests. */
+  readonly isDivisible: (error: unknown) => boolean
+}
+
+interface Waiting<Request, Answer> {
+  readonly request: Request
+  readonly keys: readonly string[]
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+}
+
+/**
+ * Sends requests together that arrive while others are under way, so that many of them share one commit. A lone
+ * request is sent at once: nothing waits for company.
+ *
+ * A batch that fails for certain is sent again one by one, so that a request which cannot succeed does not fail the
+ * others; and what is like it goes alone for a while, so that it does not hold them up again and again.
+ */
+export class Gatherer<Request, Answer> {
+  readonly #send: (requests: readonly Request[]) => Promise<readonly Answer[]>
+  readonly #options: GathererOptions<Request>
+  readonly #suspects = new LRUCache<string, true>({ max: MAX_SUSPECTS, ttl: SUSPECT_FOR_MS })
+  #queue: Waiting<Request, Answer>[] = []
+  /** To be sent one by one. They have a place of their own beside the batches, and never take one from them. */
+  #alone: Waiting<Request, Answer>[] = []
+  #isSendingSoon = false
+  #inFlight = 0
+  #aloneInFlight = 0
+
+  /** `send` answers each request, in order. */
+  constructor(
+    send: (requests: readonly Request[]) => Promise<readonly Answer[]>,
+    options: GathererOptions<Request>,
+  ) {
+    this.#send = send
+    this.#options = options
+  }
+
+  add(request: Request): Promise<Answer> {
+    if (this.#options.maxBatch === 1) return this.#sendOne(request)
+    return new Promise((resolve, reject) => {
+      const waiting = { request, keys: this.#options.keysOf(request), resolve, reject }
+      if (waiting.keys.some(key => this.#suspects.has(key))) this.#alone.push(waiting)
+      else this.#queue.push(waiting)
+      this.#sendSoon()
+    })
+  }
+
+  async #sendOne(request: Request): Promise<Answer> {
+    const [answer] = await this.#send([request])
+    if (answer === undefined) throw new Error('a request got no answer')
+    return answer
+  }
+
+  /** Once the sockets that are ready now have been read: what came together goes together. */
+  #sendSoon(): void {
+    if (this.#isSendingSoon) return
+    this.#isSendingSoon = true
+    setImmediate(() => {
+      this.#isSendingSoon = false
+      this.#sendMore()
+    })
+  }
+
+  #sendMore(): void {
+    while (this.#queue.length > 0 && this.#inFlight < this.#options.maxInFlight) {
+      this.#inFlight += 1
+      void this.#sendBatch(this.#takeBatch()).finally(() => {
+        this.#inFlight -= 1
+        this.#sendMore()
+      })
+    }
+    const next = this.#aloneInFlight === 0 ? this.#alone.shift() : undefined
+    if (next === undefined) return
+    this.#aloneInFlight += 1
+    void this.#sendAlone(next).finally(() => {
+      this.#aloneInFlight -= 1
+      this.#sendMore()
+    })
+  }
+
+  async #sendBatch(batch: readonly Waiting<Request, Answer>[]): Promise<void> {
+    try {
+      const answers = await this.#send(batch.map(({ request }) => request))
+      if (answers.length !== batch.length) throw new Error('a batch got another number of answers')
+      batch.forEach(({ resolve }, index) => {
+        resolve(answers[index] as Answer)
+      })
+    } catch (error) {
+      if (batch.length > 1 && this.#options.isDivisible(error)) this.#alone.push(...batch)
+      else for (const { reject } of batch) reject(error)
+    }
+  }
+
+  async #sendAlone(waiting: Waiting<Request, Answer>): Promise<void> {
+    try {
+      waiting.resolve(await this.#sendOne(waiting.request))
+    } catch (error) {
+      if (this.#options.isDivisible(error)) for (const key of waiting.keys) this.#suspects.set(key, true)
+      waiting.reject(error)
+    }
+  }
+
+  /** As many as fit, in the order of their arrival; what does not fit stays for the next batch. */
+  #takeBatch(): readonly Waiting<Request, Answer>[] {
+    const { maxBatch, canShare, weightOf, maxWeight = Number.POSITIVE_INFINITY } = this.#options
+    const batch: Waiting<Request, Answer>[] = []
+    const left: Waiting<Request, Answer>[] = []
+    const taken = new Map<string, Request>()
+    let weight = 0
+    for (const waiting of this.#queue) {
+      const { request, keys } = waiting
+      const heavier = weight + (weightOf?.(request) ?? 1)
+      const fits =
+        batch.length === 0 ||
+        (batch.length < maxBatch &&
+          heavier <= maxWeight &&
+          keys.every(key => {
+            const other = taken.get(key)
+            return other === undefined || canShare?.(key, request, other) === true
+          }))
+      if (!fits) {
+        left.push(waiting)
+        continue
+      }
+      batch.push(waiting)
+      weight = heavier
+      for (const key of keys) if (!taken.has(key)) taken.set(key, request)
+    }
+    this.#queue = left
+    return batch
+  }
+}

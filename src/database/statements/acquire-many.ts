@@ -1,0 +1,76 @@
+import type { LockRow } from '../lock-row.ts'
+import { isLockable } from './is-lockable.ts'
+
+/** What the statement says of one of the requests; none of one: contended. */
+export interface AcquireManyRow extends LockRow {
+  /** Number of the request, from 1. */
+  readonly request: number
+  readonly state: 'granted' | 'conflict' | 'expired' | 'resource_not_found'
+}
+
+/**
+ * Many requests for one resource each, every one under a session of its own: acquire-one.ts, once for all of them.
+ * It waits for nothing: resources are claimed, and the sessions are new. Each request has a verdict of its own.
+ *
+ * Several may want the same resource. Then the first of them gets it, where it is free, and the others are told so: a
+ * crowd at one resource is one statement, and not as many as there are in it.
+ *
+ * $1 namespaces, $2 types, $3 ids; $4 session ids (new, none twice), $5 holders, $6 clients, $7 ttls in seconds
+ * or null, $8 references, $9 metadata.
+ */
+export function acquireManySql(schema: string): string {
+  return `with wanted as materialized (
+  select w.*, ${isLockable(schema, 'w.namespace', 'w.resource_type', 'w.resource_id')} as known
+  from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::float8[], $8::text[],
+    $9::text[]) with ordinality
+    as w(namespace, resource_type, resource_id, session_id, holder, client, ttl, reference, metadata, request)
+),
+claimed as materialized (
+  select w.*, ${schema}.claim_resource(w.namespace, w.resource_type, w.resource_id) as got
+  from wanted w
+  where known
+),
+held as materialized (
+  select c.request, l.*, s.client, s.last_touch, s.expires_at, s.ended_at is null and s.expires_at > now() as live
+  from claimed c
+  join ${schema}.locks l using (namespace, resource_type, resource_id)
+  join ${schema}.sessions s on s.id = l.session_id
+),
+granted as (
+  insert into ${schema}.locks
+    (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time, reference, metadata)
+  select c.namespace, c.resource_type, c.resource_id, c.session_id, ${schema}.next_fencing_token(), c.holder,
+    clock_timestamp(), c.reference, c.metadata::jsonb
+  from claimed c
+  where c.got and not exists (select from held where held.request = c.request)
+  order by c.request
+  on conflict (namespace, resource_type, resource_id) do nothing
+  returning *
+),
+session as (
+  insert into ${schema}.sessions
+    (id, user_name, client, ttl, named, ends_with_last_lock, started, last_touch, expires_at)
+  select g.session_id, g.holder, w.client, make_interval(secs => w.ttl), false, true, g.lock_time, g.lock_time,
+    coalesce(g.lock_time + make_interval(secs => w.ttl), 'infinity')
+  from granted g
+  join wanted w using (session_id)
+  returning id, client, last_touch, expires_at
+)
+select w.request::int as request, case when w.session_id = l.session_id then 'granted' else 'conflict' end as state,
+  l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token, l.holder, s.client, l.reference,
+  l.metadata, l.lock_time, s.last_touch, nullif(s.expires_at, 'infinity') as expires_at,
+  extract(epoch from nullif(s.expires_at, 'infinity') - l.lock_time)::float8 as expires_in
+from granted l
+join session s on s.id = l.session_id
+join wanted w using (namespace, resource_type, resource_id)
+union all
+select request::int, 'resource_not_found', null, namespace, resource_type, resource_id, null, null, null, null, null, null,
+  null, null, null, null
+from wanted
+where not known
+union all
+select request::int, case when live then 'conflict' else 'expired' end, id, namespace, resource_type, resource_id,
+  session_id, fencing_token, holder, client, reference, metadata, lock_time, last_touch,
+  nullif(expires_at, 'infinity'), extract(epoch from nullif(expires_at, 'infinity') - now())::float8
+from held`
+}

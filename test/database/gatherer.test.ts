@@ -1,0 +1,147 @@
+import t from 'tap'
+import { Gatherer, type GathererOptions } from '../../src/database/gatherer.ts'
+
+/** A statement that the test answers when it likes. */
+function sender() {
+  const sent: { requests: readonly string[]; answer(): void; fail(error: unknown): void }[] = []
+  const send = (requests: readonly string[]) =>
+    new Promise<readonly string[]>((resolve, reject) => {
+      sent.push({
+        requests,
+        answer: () => resolve(requests.map(request => `${request}!`)),
+        fail: reject,
+      })
+    })
+  return { sent, send, batches: () => sent.map(({ requests }) => requests.join(' ')) }
+}
+
+const OPTIONS: GathererOptions<string> = {
+  maxBatch: 3,
+  maxInFlight: 1,
+  keysOf: request => [request[0] ?? ''],
+  isDivisible: error => error === 'divisible',
+}
+
+/** Lets everything happen that is due now. */
+const settled = () => new Promise<void>(resolve => setImmediate(() => setImmediate(resolve)))
+
+t.test('a lone request is sent at once, and what comes meanwhile goes together', async t => {
+  const { sent, send, batches } = sender()
+  const gatherer = new Gatherer(send, OPTIONS)
+  const first = gatherer.add('a')
+  await settled()
+  t.same(batches(), ['a'])
+  const others = ['b', 'c', 'd', 'e'].map(request => gatherer.add(request))
+  await settled()
+  t.same(batches(), ['a'], 'one batch at a time')
+  sent[0]?.answer()
+  t.equal(await first, 'a!')
+  await settled()
+  t.same(batches(), ['a', 'b c d'], 'as many as fit')
+  sent[1]?.answer()
+  await settled()
+  sent[2]?.answer()
+  t.same(await Promise.all(others), ['b!', 'c!', 'd!', 'e!'])
+  t.same(batches(), ['a', 'b c d', 'e'])
+})
+
+t.test('what comes together goes together, in as many batches as may be under way', async t => {
+  const { sent, send, batches } = sender()
+  const gatherer = new Gatherer(send, { ...OPTIONS, maxInFlight: 2 })
+  const all = Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map(request => gatherer.add(request)))
+  await settled()
+  t.same(batches(), ['a b c', 'd e f'])
+  sent[1]?.answer()
+  await settled()
+  t.same(batches(), ['a b c', 'd e f', 'g'])
+  sent[0]?.answer()
+  sent[2]?.answer()
+  t.same(await all, ['a!', 'b!', 'c!', 'd!', 'e!', 'f!', 'g!'])
+})
+
+t.test('two requests with a key in common are not in one batch, unless they can share it', async t => {
+  const apart = sender()
+  const gatherer = new Gatherer(apart.send, OPTIONS)
+  void gatherer.add('a1')
+  void gatherer.add('a2')
+  void gatherer.add('b1')
+  await settled()
+  t.same(apart.batches(), ['a1 b1'], 'and who comes later overtakes')
+  apart.sent[0]?.answer()
+  await settled()
+  t.same(apart.batches(), ['a1 b1', 'a2'])
+
+  const together = sender()
+  const sharing = new Gatherer(together.send, {
+    ...OPTIONS,
+    canShare: (key, one) => key === 'a' && one !== 'a3',
+  })
+  for (const request of ['a1', 'a2', 'a3', 'b1', 'b2']) void sharing.add(request)
+  await settled()
+  t.same(together.batches(), ['a1 a2 b1'])
+})
+
+t.test('the weight of a batch is bounded, and what is too heavy for any goes alone', async t => {
+  const { sent, send, batches } = sender()
+  const gatherer = new Gatherer(send, { ...OPTIONS, weightOf: request => Number(request[1]), maxWeight: 5 })
+  for (const request of ['a3', 'b3', 'c2', 'd9']) void gatherer.add(request)
+  for (let batch = 0; batch < 3; batch += 1) {
+    await settled()
+    sent[batch]?.answer()
+  }
+  await settled()
+  t.same(batches(), ['a3 c2', 'b3', 'd9'])
+})
+
+t.test('a batch that fails for one of its requests is sent again one by one', async t => {
+  const { sent, send, batches } = sender()
+  const gatherer = new Gatherer(send, OPTIONS)
+  const answers = Promise.allSettled(['a', 'b', 'c'].map(request => gatherer.add(request)))
+  await settled()
+  sent[0]?.fail('divisible')
+  await settled()
+  const next = gatherer.add('d')
+  await settled()
+  t.same(batches(), ['a b c', 'a', 'd'], 'and the batches go on meanwhile')
+  sent[1]?.answer()
+  sent[2]?.answer()
+  await settled()
+  sent[3]?.fail('divisible')
+  await settled()
+  sent[4]?.answer()
+  t.same(await answers, [
+    { status: 'fulfilled', value: 'a!' },
+    { status: 'rejected', reason: 'divisible' },
+    { status: 'fulfilled', value: 'c!' },
+  ])
+  t.equal(await next, 'd!')
+  const suspect = gatherer.add('b')
+  const others = ['e', 'f'].map(request => gatherer.add(request))
+  await settled()
+  t.same(batches().slice(5), ['e f', 'b'], 'what failed alone stays alone for a while')
+  for (const { answer } of sent.slice(5)) answer()
+  t.same(await Promise.all([suspect, ...others]), ['b!', 'e!', 'f!'])
+})
+
+t.test('a failure that says nothing of the requests is that of all of them', async t => {
+  const { sent, send } = sender()
+  const gatherer = new Gatherer(send, OPTIONS)
+  const answers = Promise.allSettled(['a', 'b'].map(request => gatherer.add(request)))
+  await settled()
+  sent[0]?.fail('lost')
+  t.same(await answers, [
+    { status: 'rejected', reason: 'lost' },
+    { status: 'rejected', reason: 'lost' },
+  ])
+  t.equal(sent.length, 1, 'nothing is sent again: the outcome may be unknown')
+  void gatherer.add('c')
+  await settled()
+  t.equal(sent.length, 2, 'and the next ones go on')
+})
+
+t.test('with batches of one, nothing waits for anything', async t => {
+  const { send, batches } = sender()
+  const gatherer = new Gatherer(send, { ...OPTIONS, maxBatch: 1 })
+  for (const request of ['a', 'a', 'b', 'c']) void gatherer.add(request)
+  t.same(batches(), ['a', 'a', 'b', 'c'])
+})
