@@ -32,7 +32,7 @@ export interface LockFilter {
  */
 export interface LockStore {
   /**
-   * One outcome a request, in order. A refused request leaves nothing behind. Trouble with one of several rejects
+   * One outcome a request, in their places; which of them is served first is open. A refused request leaves nothing behind. Trouble with one of several rejects
    * the whole call with the outcome `unknown`, since the others may have been granted.
    */
   acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]>
