@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
 import { DatabaseTrouble } from '../locks/errors.ts'
 import { MAX_RESOURCES_PER_ACQUIRE } from '../locks/resource.ts'
 import type { Database } from './database.ts'
 import { type Batching, Gatherer } from './gatherer.ts'
-import { type LockRow, lockOf } from './lock-row.ts'
+import {
+  batchParameters,
+  byRequest,
+  isPlain,
+  isSameSession,
+  isShareable,
+  keysOf,
+  manyParameters,
+  oneParameters,
+  type Pending,
+  takeOverParameters,
+} from './pending-acquire.ts'
 import { type AcquireBatchRow, acquireBatchSql } from './statements/acquire-batch.ts'
 import { type AcquireManyRow, acquireManySql } from './statements/acquire-many.ts'
 import { type AcquireOneRow, acquireOneSql } from './statements/acquire-one.ts'
@@ -16,6 +26,7 @@ import { endExpiredSql } from './statements/end-sessions.ts'
 import { type TakeOverRow, takeOverSql } from './statements/take-over.ts'
 import { touchHoldersSql } from './statements/touch.ts'
 import { hasSqlState, isFaultOfStatement, SERIALIZATION_FAILURE } from './trouble.ts'
+import { AGAIN, type Again, type Verdict, type VerdictRow, verdictOf } from './verdict.ts'
 
 /**
  * How often a request is sent before it is answered `contended`. With 32 clients on one resource 6 tries were
@@ -25,28 +36,6 @@ const MAX_TRIES = 10
 
 /** Of the pause before another try, in ms: about as long as the commit takes that stands in the way. */
 const PAUSE_MS = { min: 1, max: 8 } as const
-
-/** A request on its way. */
-interface Pending {
-  readonly request: AcquireRequest
-  readonly sessionId: string
-  /** Sessions of the same user, or user and client, that hold some of the resources and were just touched. */
-  readonly reentrant: readonly string[]
-  /** Of the catalogue that the resources were read from; undefined where they were named. */
-  readonly catalogueVersion?: string
-}
-
-/** No verdict yet: to be tried again, once these sessions have been ended, which have expired and are in the way. */
-interface Again {
-  readonly kind: 'again'
-  readonly expired: readonly string[]
-}
-
-type Verdict = AcquireOutcome | Again
-
-const AGAIN: Again = { kind: 'again', expired: [] }
-
-type State = AcquireBatchRow['state']
 
 export interface AcquireEvents {
   /** A request that has to be sent again, and why. */
@@ -195,21 +184,10 @@ export class Acquirer {
     return byRequest(batch, rows).map(own => this.#verdict(own, 1))
   }
 
-  async #acquireOne({ request, sessionId }: Pending): Promise<Verdict> {
-    const [resource] = request.resources
-    if (resource === undefined || request.session.kind !== 'implicit') return AGAIN
-    const rows = await this.#database.run<AcquireOneRow>(this.#sql.one, [
-      resource.namespace,
-      resource.type,
-      resource.id,
-      sessionId,
-      request.holder,
-      request.client,
-      request.session.ttlSeconds,
-      request.reference,
-      JSON.stringify(request.metadata),
-    ])
-    return this.#verdict(rows, 1)
+  async #acquireOne(pending: Pending): Promise<Verdict> {
+    const parameters = oneParameters(pending)
+    if (parameters === undefined) return AGAIN
+    return this.#verdict(await this.#database.run<AcquireOneRow>(this.#sql.one, parameters), 1)
   }
 
   async #acquireBatch(batch: readonly Pending[]): Promise<readonly Verdict[]> {
@@ -221,44 +199,17 @@ export class Acquirer {
   }
 
   async #takeOver(pending: Pending): Promise<Verdict> {
-    const { request, sessionId } = pending
-    const { session, resources } = request
     const [statement, guard] = this.#guarded('takeOver', 'guardedTakeOver', pending)
-    const rows = await this.#database.run<TakeOverRow>(statement, [
-      sessionId,
-      request.holder,
-      request.client,
-      session.kind === 'existing' ? null : session.ttlSeconds,
-      SESSION_KIND[session.kind],
-      session.kind === 'named' && session.endsWithLastLock,
-      request.reference,
-      JSON.stringify(request.metadata),
-      resources.map(({ namespace }) => namespace),
-      resources.map(({ type }) => type),
-      resources.map(({ id }) => id),
-      request.takeover === null,
-      ...guard,
-    ])
-    return this.#verdict(rows, resources.length)
+    const rows = await this.#database.run<TakeOverRow>(statement, [...takeOverParameters(pending), ...guard])
+    return this.#verdict(rows, pending.request.resources.length)
   }
 
-  async #acquireSole({ request, sessionId }: Pending): Promise<Verdict> {
-    const [resource] = request.resources
-    if (resource === undefined || request.resources.length > 1 || request.session.kind !== 'implicit') {
+  async #acquireSole(pending: Pending): Promise<Verdict> {
+    const parameters = oneParameters(pending)
+    if (parameters === undefined) {
       throw new TypeError('a sole lock is one resource under a session of its own')
     }
-    const rows = await this.#database.run<AcquireSoleRow>(this.#sql.sole, [
-      resource.namespace,
-      resource.type,
-      resource.id,
-      sessionId,
-      request.holder,
-      request.client,
-      request.session.ttlSeconds,
-      request.reference,
-      JSON.stringify(request.metadata),
-    ])
-    return this.#verdict(rows, 1)
+    return this.#verdict(await this.#database.run<AcquireSoleRow>(this.#sql.sole, parameters), 1)
   }
 
   /** The statement, and what its guard needs besides: only a request that was expanded pays for one. */
@@ -293,42 +244,13 @@ export class Acquirer {
     return rows.map(({ id }) => id)
   }
 
-  /** What the rows of one request, one a resource, come to. */
-  #verdict(
-    rows: readonly (LockRow & { readonly state: State; readonly taken_from?: string | null })[],
-    expected: number,
-  ): Verdict {
-    if (rows.length === expected && rows.every(({ state }) => state === 'granted' || state === 'existing')) {
-      const takenFrom = rows.flatMap(({ taken_from }) => taken_from ?? [])
-      return {
-        kind: 'granted',
-        grants: rows.map(row => ({ lock: lockOf(row), existing: row.state === 'existing' })),
-        count: rows.length,
-        existingCount: rows.filter(({ state }) => state === 'existing').length,
-        takenFrom: [...new Set(takenFrom)],
-      }
+  /** A request that has to be sent again is counted. */
+  #verdict(rows: readonly VerdictRow[], expected: number): Verdict {
+    const verdict = verdictOf(rows, expected)
+    if (verdict.kind === 'again') {
+      this.#events.retried(verdict.expired.length > 0 ? 'expired_holder' : 'contended')
     }
-    for (const kind of ['session_expired', 'session_not_found', 'session_forbidden'] as const) {
-      if (rows.some(({ state }) => state === kind)) return { kind }
-    }
-    const unknown = rows.filter(({ state }) => state === 'resource_not_found')
-    if (unknown.length > 0) {
-      return {
-        kind: 'resource_not_found',
-        resources: unknown.map(row => ({
-          namespace: row.namespace,
-          type: row.resource_type,
-          id: row.resource_id,
-        })),
-      }
-    }
-    const conflicts = rows.filter(({ state }) => state === 'conflict')
-    if (conflicts.length > 0) {
-      return { kind: 'conflict', conflicts: conflicts.map(lockOf), conflictCount: conflicts.length }
-    }
-    const expired = rows.filter(({ state }) => state === 'expired').map(row => row.session_id)
-    this.#events.retried(expired.length > 0 ? 'expired_holder' : 'contended')
-    return { kind: 'again', expired: [...new Set(expired)] }
+    return verdict
   }
 }
 
@@ -336,87 +258,4 @@ export class Acquirer {
 export function troubleOfMany(error: unknown): unknown {
   if (!(error instanceof DatabaseTrouble) || error.outcome === 'unknown') return error
   return new DatabaseTrouble(error.code, 'unknown', error.message, { cause: error.cause })
-}
-
-/** How the statements call the ways to a session. */
-export const SESSION_KIND = { implicit: 'new', named: 'make', existing: 'have' } as const
-
-/** What one statement of its own is made for. */
-function isPlain(request: AcquireRequest): boolean {
-  return (
-    request.resources.length === 1 && request.session.kind === 'implicit' && request.reentry === 'session'
-  )
-}
-
-/** Whether a statement may be about other requests too. */
-function isShareable(request: AcquireRequest): boolean {
-  return request.takeover === null && !request.replacesOwn && !request.isSole
-}
-
-/** The rows of each request of a batch. */
-function byRequest<Row extends { readonly request: number }>(
-  batch: readonly Pending[],
-  rows: readonly Row[],
-): readonly (readonly Row[])[] {
-  const found = batch.map((): Row[] => [])
-  for (const row of rows) found[row.request - 1]?.push(row)
-  return found
-}
-
-/** What no two requests of one statement may both have. A session is told from a resource by its form. */
-function keysOf({ sessionId, request }: Pending): readonly string[] {
-  return [
-    sessionId,
-    ...request.resources.map(({ namespace, type, id }) => JSON.stringify([namespace, type, id])),
-  ]
-}
-
-/** Whether two requests that have a key in common are two of one session, and mean the same by it. */
-function isSameSession(key: string, one: Pending, other: Pending): boolean {
-  if (key !== one.sessionId) return false
-  const [a, b] = [one.request, other.request]
-  return a.holder === b.holder && a.client === b.client && isDeepStrictEqual(a.session, b.session)
-}
-
-/** In the order of acquireManySql's parameters. */
-function manyParameters(batch: readonly Pending[]): readonly unknown[] {
-  const resources = batch.map(({ request }) => request.resources[0])
-  const requests = batch.map(({ request }) => request)
-  return [
-    resources.map(resource => resource?.namespace),
-    resources.map(resource => resource?.type),
-    resources.map(resource => resource?.id),
-    batch.map(({ sessionId }) => sessionId),
-    requests.map(({ holder }) => holder),
-    requests.map(({ client }) => client),
-    requests.map(({ session }) => (session.kind === 'existing' ? null : session.ttlSeconds)),
-    requests.map(({ reference }) => reference),
-    requests.map(({ metadata }) => JSON.stringify(metadata)),
-  ]
-}
-
-/** In the order of acquireBatchSql's parameters. */
-function batchParameters(batch: readonly Pending[]): readonly unknown[] {
-  const bySession = [...new Map(batch.map(pending => [pending.sessionId, pending])).values()]
-  const sessions = bySession.map(({ request }) => request.session)
-  const wanted = batch.flatMap(({ request, sessionId }, position) =>
-    request.resources.map(resource => ({ ...resource, sessionId, number: position + 1 })),
-  )
-  return [
-    bySession.map(({ sessionId }) => sessionId),
-    bySession.map(({ request }) => request.holder),
-    bySession.map(({ request }) => request.client),
-    sessions.map(session => (session.kind === 'existing' ? null : session.ttlSeconds)),
-    sessions.map(session => SESSION_KIND[session.kind]),
-    sessions.map(session => session.kind === 'named' && session.endsWithLastLock),
-    batch.map(({ request }) => request.reentry),
-    batch.map(({ request }) => request.reference),
-    batch.map(({ request }) => JSON.stringify(request.metadata)),
-    wanted.map(({ number }) => number),
-    wanted.map(({ sessionId }) => sessionId),
-    wanted.map(({ namespace }) => namespace),
-    wanted.map(({ type }) => type),
-    wanted.map(({ id }) => id),
-    batch.flatMap(({ reentrant }) => reentrant),
-  ]
 }

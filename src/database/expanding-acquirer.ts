@@ -8,9 +8,10 @@ import {
   MAX_RESOURCES_PER_ACQUIRE,
   type Resource,
 } from '../locks/resource.ts'
-import { type AcquireEvents, type Acquirer, SESSION_KIND } from './acquirer.ts'
+import type { AcquireEvents, Acquirer } from './acquirer.ts'
 import type { Database } from './database.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
+import { SESSION_KIND } from './pending-acquire.ts'
 import { type AcquireTreeRow, acquireTreeSql } from './statements/acquire-tree.ts'
 import { endExpiredSql } from './statements/end-sessions.ts'
 import { type ExpansionRow, ensureNamespaceSql, readExpansionSql } from './statements/expansion.ts'
