@@ -76,9 +76,10 @@ export class Gatherer<Request, Answer> {
   }
 
   async #sendOne(request: Request): Promise<Answer> {
-    const [answer] = await this.#send([request])
-    if (answer === undefined) throw new Error('a request got no answer')
-    return answer
+    const answers = await this.#send([request])
+    if (answers.length !== 1) throw new Error('a request got another number of answers')
+    // undefined is an answer too: there was no such lock
+    return answers[0] as Answer
   }
 
   /** Once the sockets that are ready now have been read: what came together goes together. */

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { LockRepository } from '../../src/database/lock-repository.ts'
 import { expire, faults, grantedOne, openStores, request } from '../support/database.ts'
 
 /** Requests that arrive together and are one statement. */
@@ -156,4 +157,17 @@ t.test('sessions that are touched together each get their own answer', async t =
     { kind: 'session_forbidden' },
     { kind: 'session_not_found' },
   ])
+})
+
+t.test('without batches every request is answered the same', async t => {
+  const { database, locks } = await openStores(t)
+  const alone = new LockRepository(database, { retried() {} }, { batching: { maxBatch: 1, maxInFlight: 1 } })
+  const [outcome] = await alone.acquire([request('a')])
+  if (outcome?.kind !== 'granted') throw new Error('not granted')
+  const name = { namespace: 'tests', lockId: outcome.grants[0]?.lock.id ?? '', holder: 'alice' }
+  t.match(await alone.touch(name), { id: name.lockId })
+  t.match(await alone.release(name), { holder: 'alice' })
+  t.equal(await alone.touch(name), undefined)
+  t.equal(await alone.release(name), undefined)
+  t.equal(await locks.count(), 0)
 })

@@ -145,3 +145,11 @@ t.test('with batches of one, nothing waits for anything', async t => {
   for (const request of ['a', 'a', 'b', 'c']) void gatherer.add(request)
   t.same(batches(), ['a', 'a', 'b', 'c'])
 })
+
+t.test('an answer of undefined is an answer, also where a request is sent alone', async t => {
+  const nothing = new Gatherer<string, undefined>(async requests => requests.map(() => undefined), {
+    ...OPTIONS,
+    maxBatch: 1,
+  })
+  t.equal(await nothing.add('a'), undefined)
+})
