@@ -1,7 +1,11 @@
 import { LRUCache } from 'lru-cache'
+import { DatabaseTrouble } from '../locks/errors.ts'
 
 /** How long after a request failed for its own sake its like are sent alone, in ms. */
 const SUSPECT_FOR_MS = 2000
+
+/** How long a request waits to be sent, in ms: no client should wait for ever for a database that is stuck. */
+const MAX_WAIT_MS = 10_000
 
 /** Suspects that are remembered; an entry is a key. */
 const MAX_SUSPECTS = 1000
@@ -27,6 +31,8 @@ export interface GathererOptions<Request> extends Batching {
   /** What a request adds to its batch, where that is bounded too. */
   readonly weightOf?: (request: Request) => number
   readonly maxWeight?: number
+  /** How long a request waits to be sent, in ms. */
+  readonly maxWaitMs?: number
   /** Whether a failure of a batch undid it, and may be the fault of one of its requests. */
   readonly isDivisible: (error: unknown) => boolean
 }
@@ -34,6 +40,8 @@ export interface GathererOptions<Request> extends Batching {
 interface Waiting<Request, Answer> {
   readonly request: Request
   readonly keys: readonly string[]
+  /** Gives up on it unless it is sent before. */
+  timer: NodeJS.Timeout | undefined
   resolve(answer: Answer): void
   reject(error: unknown): void
 }
@@ -68,11 +76,27 @@ export class Gatherer<Request, Answer> {
   add(request: Request): Promise<Answer> {
     if (this.#options.maxBatch === 1) return this.#sendOne(request)
     return new Promise((resolve, reject) => {
-      const waiting = { request, keys: this.#options.keysOf(request), resolve, reject }
+      const keys = this.#options.keysOf(request)
+      const waiting: Waiting<Request, Answer> = { request, keys, timer: undefined, resolve, reject }
+      this.#arm(waiting)
       if (waiting.keys.some(key => this.#suspects.has(key))) this.#alone.push(waiting)
       else this.#queue.push(waiting)
       this.#sendSoon()
     })
+  }
+
+  #arm(waiting: Waiting<Request, Answer>): void {
+    waiting.timer = setTimeout(() => {
+      this.#queue = this.#queue.filter(other => other !== waiting)
+      this.#alone = this.#alone.filter(other => other !== waiting)
+      waiting.reject(
+        new DatabaseTrouble(
+          'database_timeout',
+          'unchanged',
+          'the database did not get to the request in time',
+        ),
+      )
+    }, this.#options.maxWaitMs ?? MAX_WAIT_MS)
   }
 
   async #sendOne(request: Request): Promise<Answer> {
@@ -102,6 +126,7 @@ export class Gatherer<Request, Answer> {
     }
     const next = this.#aloneInFlight === 0 ? this.#alone.shift() : undefined
     if (next === undefined) return
+    clearTimeout(next.timer)
     this.#aloneInFlight += 1
     void this.#sendAlone(next).finally(() => {
       this.#aloneInFlight -= 1
@@ -117,8 +142,10 @@ export class Gatherer<Request, Answer> {
         resolve(answers[index] as Answer)
       })
     } catch (error) {
-      if (batch.length > 1 && this.#options.isDivisible(error)) this.#alone.push(...batch)
-      else for (const { reject } of batch) reject(error)
+      if (batch.length > 1 && this.#options.isDivisible(error)) {
+        for (const waiting of batch) this.#arm(waiting)
+        this.#alone.push(...batch)
+      } else for (const { reject } of batch) reject(error)
     }
   }
 
@@ -153,6 +180,7 @@ export class Gatherer<Request, Answer> {
         left.push(waiting)
         continue
       }
+      clearTimeout(waiting.timer)
       batch.push(waiting)
       weight = heavier
       for (const key of keys) if (!taken.has(key)) taken.set(key, request)

@@ -79,6 +79,9 @@ t.test('two requests with a key in common are not in one batch, unless they can 
   for (const request of ['a1', 'a2', 'a3', 'b1', 'b2']) void sharing.add(request)
   await settled()
   t.same(together.batches(), ['a1 a2 b1'])
+  together.sent[0]?.answer()
+  await settled()
+  t.same(together.batches(), ['a1 a2 b1', 'a3 b2'])
 })
 
 t.test('the weight of a batch is bounded, and what is too heavy for any goes alone', async t => {
@@ -152,4 +155,16 @@ t.test('an answer of undefined is an answer, also where a request is sent alone'
     maxBatch: 1,
   })
   t.equal(await nothing.add('a'), undefined)
+})
+
+t.test('a request that is not sent in time is told so, and is not sent any more', async t => {
+  const { sent, send, batches } = sender()
+  const gatherer = new Gatherer(send, { ...OPTIONS, maxWaitMs: 20 })
+  const first = gatherer.add('a')
+  await settled()
+  await t.rejects(gatherer.add('b'), { code: 'database_timeout', outcome: 'unchanged' })
+  sent[0]?.answer()
+  t.equal(await first, 'a!', 'what was sent is waited for')
+  await settled()
+  t.same(batches(), ['a'])
 })
