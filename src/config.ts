@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { SCHEMA_NAME } from './database/database.ts'
+import { objectTypeProblems } from './http/dialects/polaris/object-types.ts'
+import { COURSE } from './http/dialects/versal/subject.ts'
 import { DIALECT_NAMES } from './http/dialects.ts'
 import { RESOURCE_LIMITS } from './locks/resource.ts'
 
@@ -42,8 +44,36 @@ function words<Word extends string>(known: readonly Word[], fallback: string) {
     .prefault(fallback)
 }
 
+/** The type of a resource. */
+function type(fallback: string) {
+  return z
+    .string()
+    .refine(
+      name => Buffer.byteLength(name) <= RESOURCE_LIMITS.type,
+      `has to be at most ${RESOURCE_LIMITS.type} bytes`,
+    )
+    .prefault(fallback)
+}
+
+/** `a=b,c=d`: names and what each stands for, in this order. No name and no value is empty. */
+function pairs() {
+  return z
+    .string()
+    .transform((text, { addIssue }) =>
+      text === ''
+        ? []
+        : text.split(',').map((pair, index) => {
+            const [name = '', value = '', ...more] = pair.split('=').map(word => word.trim())
+            const isPair = name !== '' && value !== '' && more.length === 0
+            if (!isPair) addIssue(`pair ${index + 1} has to look like name=value`)
+            return [name, value] as const
+          }),
+    )
+    .prefault('')
+}
+
 /** Each is explained in .env.example. */
-const environment = z.object({
+const settings = z.object({
   HOST: z.string().prefault('127.0.0.1'),
   PORT: whole(0, 65_535, 8080),
   DATABASE_URL: z
@@ -87,11 +117,21 @@ const environment = z.object({
   ALM_REQUIRE_XSRF_TOKEN: flag,
   BIMPLUS_REFUSE_SELECTIONS_BY_DEFAULT: flag,
   VERSAL_NAMESPACE: namespace('versal'),
+  VERSAL_GADGET_TYPE: type('gadget').refine(
+    name => name !== COURSE,
+    'has to be another one than course, which is the type of courses',
+  ),
+  VERSAL_GADGET_IDS: z.enum(['course', 'alone'], 'has to be course or alone').prefault('course'),
   VERSAL_LOCK_SECONDS: whole(1, 86_400, 900),
   POLARIS_NAMESPACE: namespace('polaris'),
+  POLARIS_TYPES: pairs().superRefine((types, { addIssue }) => {
+    for (const problem of objectTypeProblems(types)) addIssue(problem)
+  }),
   POLARIS_CLEAR_LOCKS_AT_SIGN_IN: flag,
   POLARIS_MAX_LOCK_AGE_HOURS: whole(0, 8760, 0),
   BRIDGE_NAMESPACE: namespace('bridge'),
+  BRIDGE_COURSE_TEMPLATE_TYPE: type('CourseTemplate'),
+  BRIDGE_TASK_TYPE: type('Task'),
   BRIDGE_LOCK_SECONDS: whole(1, 86_400, 900),
   BRIDGE_REFUSE_HOLDER: flag,
   DRAIN_TIMEOUT_MS: whole(0, 600_000, 10_000),
@@ -99,6 +139,18 @@ const environment = z.object({
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'is not a level of pino')
     .prefault('info'),
 })
+
+const environment = settings.refine(
+  ({ BRIDGE_TASK_TYPE, BRIDGE_COURSE_TEMPLATE_TYPE }) => BRIDGE_TASK_TYPE !== BRIDGE_COURSE_TEMPLATE_TYPE,
+  {
+    path: ['BRIDGE_TASK_TYPE'],
+    error:
+      'has to be another one than BRIDGE_COURSE_TEMPLATE_TYPE: a task and a template may have the same id',
+    // told together with the problems of other settings
+    when: ({ value }) =>
+      settings.pick({ BRIDGE_TASK_TYPE: true, BRIDGE_COURSE_TEMPLATE_TYPE: true }).safeParse(value).success,
+  },
+)
 
 /** Reads the settings; an empty variable counts as one that is not set. */
 export function readConfig(variables: Readonly<Record<string, string | undefined>>): Config {

@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import { objectTypesOf } from './http/dialects/polaris/object-types.ts'
 import type { DialectSettings } from './http/dialects.ts'
 
 /** What the settings say of the dialects. */
@@ -17,11 +18,17 @@ export function dialectSettings(config: Config): DialectSettings {
       bimplus: { refusesSelectionsByDefault: config.BIMPLUS_REFUSE_SELECTIONS_BY_DEFAULT },
     }),
     ...(spoken.has('versal') && {
-      versal: { namespace: config.VERSAL_NAMESPACE, lockSeconds: config.VERSAL_LOCK_SECONDS },
+      versal: {
+        namespace: config.VERSAL_NAMESPACE,
+        gadgetType: config.VERSAL_GADGET_TYPE,
+        gadgetIds: config.VERSAL_GADGET_IDS,
+        lockSeconds: config.VERSAL_LOCK_SECONDS,
+      },
     }),
     ...(spoken.has('polaris') && {
       polaris: {
         namespace: config.POLARIS_NAMESPACE,
+        types: objectTypesOf(config.POLARIS_TYPES),
         clearsLocksAtSignIn: config.POLARIS_CLEAR_LOCKS_AT_SIGN_IN,
         maxLockAgeHours: config.POLARIS_MAX_LOCK_AGE_HOURS,
       },
@@ -29,6 +36,8 @@ export function dialectSettings(config: Config): DialectSettings {
     ...(spoken.has('bridge') && {
       bridge: {
         namespace: config.BRIDGE_NAMESPACE,
+        courseTemplateType: config.BRIDGE_COURSE_TEMPLATE_TYPE,
+        taskType: config.BRIDGE_TASK_TYPE,
         lockSeconds: config.BRIDGE_LOCK_SECONDS,
         refusesHolder: config.BRIDGE_REFUSE_HOLDER,
       },

@@ -88,6 +88,29 @@ for (const [name, bad, good] of [
   ],
   ['ALLOW_UNSAFE_DATABASE', ['TRUE', '1', 'on'], ['true', 'false']],
   ['TOMBSTONE_SECONDS', ['59', '31536001'], ['60', '31536000']],
+  [
+    'VERSAL_GADGET_TYPE',
+    ['course', 'x'.repeat(256), 'é'.repeat(128)],
+    ['gadget', 'courses', 'x'.repeat(255)],
+  ],
+  ['VERSAL_GADGET_IDS', ['both', 'Alone'], ['course', 'alone']],
+  [
+    'POLARIS_TYPES',
+    [
+      '27',
+      '27=',
+      '=defect',
+      '27=a=b',
+      '27=defect,',
+      'defect=27',
+      '0=defect',
+      '027=defect',
+      '2147483648=defect',
+    ],
+    ['27=defect', ' 27 = defect , 3 = requirement ', '27=27', '2147483647=a b'],
+  ],
+  ['BRIDGE_COURSE_TEMPLATE_TYPE', ['x'.repeat(256)], ['defect', 'x'.repeat(255)]],
+  ['BRIDGE_TASK_TYPE', ['CourseTemplate', 'x'.repeat(256)], ['defect', 'coursetemplate']],
   ['LOG_LEVEL', ['INFO', 'verbose'], ['trace', 'silent']],
 ] as const) {
   t.test(`${name} is checked`, async t => {
@@ -95,6 +118,37 @@ for (const [name, bad, good] of [
     for (const value of good) t.doesNotThrow(() => readConfig({ [name]: value }), JSON.stringify(value))
   })
 }
+
+t.test('Object types of Polaris are one to one; each pair that is not is named', async t => {
+  t.same(readConfig({ POLARIS_TYPES: '27=defect, 3=requirement' }).POLARIS_TYPES, [
+    ['27', 'defect'],
+    ['3', 'requirement'],
+  ])
+  const types = ['27=defect', '3=defect', '27=test', '5=28', '28=5', 'x=y', `6=${'z'.repeat(256)}`]
+  t.same(complaint({ POLARIS_TYPES: types.join() }).split('\n').slice(1), [
+    '  POLARIS_TYPES: pair 2 has the type of pair 1',
+    '  POLARIS_TYPES: pair 3 has the number of pair 1',
+    '  POLARIS_TYPES: pair 4 has a type that is the number of other objects',
+    '  POLARIS_TYPES: pair 5 has a type that is the number of other objects',
+    '  POLARIS_TYPES: pair 6 has to begin with a number from 1 to 2147483647, without zeros ahead',
+    '  POLARIS_TYPES: pair 7 has a type of more than 255 bytes',
+  ])
+  t.match(complaint({ POLARIS_TYPES: '27=defect,3' }), /: pair 2 has to look like name=value$/)
+})
+
+t.test('The two types of Bridge differ, and what is wrong elsewhere is named with it', async t => {
+  const message = complaint({
+    PORT: 'http',
+    BRIDGE_COURSE_TEMPLATE_TYPE: 'defect',
+    BRIDGE_TASK_TYPE: 'defect',
+    LOG_LEVEL: 'loud',
+  })
+  t.match(message, '  BRIDGE_TASK_TYPE: has to be another one than BRIDGE_COURSE_TEMPLATE_TYPE')
+  t.match(message, '  PORT: ')
+  t.match(message, '  LOG_LEVEL: ')
+  const long = 'x'.repeat(256)
+  t.notMatch(complaint({ BRIDGE_COURSE_TEMPLATE_TYPE: long, BRIDGE_TASK_TYPE: long }), 'another one')
+})
 
 t.test('Settings cannot be changed once they are read', async t => {
   t.ok(Object.isFrozen(readConfig({})))

@@ -1,7 +1,7 @@
 import type { WireFamily } from '../../route-family.ts'
 import { presentBridgeError } from './errors.ts'
 import { lockRoutes } from './lock-routes.ts'
-import { LOCKABLES } from './lockable.ts'
+import { lockablesOf } from './lockable.ts'
 import type { BridgeSettings } from './settings.ts'
 
 export function bridge(settings: BridgeSettings): WireFamily {
@@ -10,6 +10,6 @@ export function bridge(settings: BridgeSettings): WireFamily {
     prefixes: ['/api/author'],
     bodyLimitBytes: 64 * 1024,
     presentError: presentBridgeError,
-    routes: LOCKABLES.flatMap(lockable => lockRoutes(lockable, settings)),
+    routes: lockablesOf(settings).flatMap(lockable => lockRoutes(lockable, settings)),
   }
 }

@@ -16,6 +16,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 interface Asked {
   readonly principal: Principal
   readonly resource: Resource
+  /** What this API calls it. */
+  readonly name: string
 }
 
 /** The lock of one kind of lockable. No body means anything here, so none is read. */
@@ -28,7 +30,8 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
     request.actsFor(principal, settings.namespace)
     requireNamespace(principal, settings.namespace)
     requireRole(principal, role)
-    return { principal, resource: resourceOf(settings.namespace, lockable, params.id ?? '') }
+    const resource = resourceOf(settings.namespace, lockable, params.id ?? '')
+    return { principal, resource, name: `${lockable.type} ${resource.id}` }
   }
 
   return [
@@ -38,12 +41,12 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
       statuses: [200, 401, 403, 404],
       async handle(request) {
         const { locks, users } = request.services
-        const { principal, resource } = await asked(request, 'viewer')
+        const { principal, resource, name } = await asked(request, 'viewer')
         const lock = await locks.find(principal, resource)
         if (lock === undefined) {
-          throw new Refusal('lock_not_found', `${resource.type} ${resource.id} is not locked`)
+          throw new Refusal('lock_not_found', `${name} is not locked`)
         }
-        return { status: 200, body: presentStatus(lock, await users.numberOf(lock.holder)) }
+        return { status: 200, body: presentStatus(lockable, lock, await users.numberOf(lock.holder)) }
       },
     },
     {
@@ -52,7 +55,7 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
       statuses: [200, 401, 403, 409, 422],
       async handle(request) {
         const { services } = request
-        const { principal, resource } = await asked(request, 'locker')
+        const { principal, resource, name } = await asked(request, 'locker')
         const answer = await acquireLocks(services, principal, {
           resources: [resource],
           ttlSeconds: settings.lockSeconds,
@@ -60,17 +63,14 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
           replacesOwn: !settings.refusesHolder,
         })
         if (answer.kind === 'conflict') {
-          throw new Refusal(
-            'lock_conflict',
-            `${resource.type} ${resource.id} is locked by ${answer.conflicts[0]?.holder}`,
-          )
+          throw new Refusal('lock_conflict', `${name} is locked by ${answer.conflicts[0]?.holder}`)
         }
         if (answer.kind !== 'granted') {
-          throw new Refusal('resource_not_found', `there is no ${resource.type} ${resource.id}`)
+          throw new Refusal('resource_not_found', `there is no ${name}`)
         }
         const lock = answer.grants[0]?.lock
         if (lock === undefined) throw new Error('a lock was granted and not answered')
-        return { status: 200, body: presentGrant(lock, await services.users.numberOf(lock.holder)) }
+        return { status: 200, body: presentGrant(lockable, lock, await services.users.numberOf(lock.holder)) }
       },
     },
     {
@@ -79,8 +79,8 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
       statuses: [204, 401, 403, 409, 422],
       async handle(request) {
         const { locks } = request.services
-        const { principal, resource } = await asked(request, 'locker')
-        const lock = await namedLock(request, { principal, resource })
+        const { principal, resource, name } = await asked(request, 'locker')
+        const lock = await namedLock(request, { principal, resource, name })
         await locks.touch(principal, resource.namespace, lock.id)
         return { status: 204 }
       },
@@ -91,8 +91,8 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
       statuses: [204, 401, 403, 409, 422],
       async handle(request) {
         const { locks } = request.services
-        const { principal, resource } = await asked(request, 'locker')
-        const lock = await namedLock(request, { principal, resource })
+        const { principal, resource, name } = await asked(request, 'locker')
+        const lock = await namedLock(request, { principal, resource, name })
         await locks.release(principal, resource.namespace, lock.id)
         return { status: 204 }
       },
@@ -104,7 +104,10 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
  * The lock that X-Lock-Id and the path name together. It may go the next moment, or become somebody's else: what is
  * done to it names the grant, which never changes hands.
  */
-async function namedLock({ services, headers }: WireRequest, { principal, resource }: Asked): Promise<Lock> {
+async function namedLock(
+  { services, headers }: WireRequest,
+  { principal, resource, name }: Asked,
+): Promise<Lock> {
   const lockId = [headers['x-lock-id']].flat().join().toLowerCase()
   if (!UUID.test(lockId)) {
     const message = lockId === '' ? 'is missing: send the id of the lock' : 'is not a UUID'
@@ -116,7 +119,7 @@ async function namedLock({ services, headers }: WireRequest, { principal, resour
   if (lock?.sessionId !== lockId) {
     throw new Refusal(
       'lock_not_found',
-      `${resource.type} ${resource.id} has no lock with this id: it was released or replaced, has expired, or never was`,
+      `${name} has no lock with this id: it was released or replaced, has expired, or never was`,
     )
   }
   return lock

@@ -22,18 +22,18 @@ interface FirstCall {
  */
 export async function clearEarlierLocks(
   services: AppServices,
-  { namespace }: PolarisSettings,
+  settings: PolarisSettings,
   { caller: { principal, client }, signIn, secret }: FirstCall,
 ): Promise<void> {
   // a viewer releases nothing, and the first call of a locker's token is still to come
   if (principal.role === 'viewer') return
   const marker = `${secret} at ${client}`
   if ((await services.signIns.find(marker)) !== undefined) return
-  const held = await everyLock(services, principal, { namespace, holder: principal.user, client })
+  const held = await everyLock(services, settings, principal, { holder: principal.user, client })
   const earlier = held.filter(lock => lock.lockTime < signIn.session.started)
   if (earlier.length > 0) {
     const which = { kind: 'locks', lockIds: earlier.map(lock => lock.id) } as const
-    await services.locks.releaseSet(principal, { namespace, which, client })
+    await services.locks.releaseSet(principal, { namespace: settings.namespace, which, client })
   }
   const ttlSeconds = signIn.session.expiresInSeconds
   if (ttlSeconds !== null) await services.signIns.open(principal, { secret: marker, client, ttlSeconds })

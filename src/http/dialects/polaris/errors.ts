@@ -3,6 +3,8 @@ import type { Resource } from '../../../locks/resource.ts'
 import type { ErrorPresenter } from '../../problem.ts'
 import type { Reply } from '../../route.ts'
 import { mediaTypeFor } from './media-type.ts'
+import { objectTypeOf } from './object-types.ts'
+import type { PolarisSettings } from './settings.ts'
 
 /** The vendor's number for a lock of somebody else; its other numbers are not published. */
 const LOCK_ERROR_CODE = 70_000
@@ -53,9 +55,10 @@ export function lockRefused(data: object, type: string): Reply {
 }
 
 /** The namespace is closed, and its catalogue does not have these. */
-export function objectsNotFound(resources: readonly Resource[]): never {
+export function objectsNotFound({ types }: PolarisSettings, resources: readonly Resource[]): never {
   const [first] = resources
-  throw new Refusal('resource_not_found', `there is no object ${first?.id} of type ${first?.type}`)
+  const type = first === undefined ? undefined : objectTypeOf(types, first.type)
+  throw new Refusal('resource_not_found', `there is no object ${first?.id} of type ${type}`)
 }
 
 /** A part of the request that is no acceptable value. */

@@ -8,7 +8,7 @@ import type { WireRequest, WireRoute } from '../../wire-route.ts'
 import { type Caller, callerOf } from './caller.ts'
 import { lockRefused, objectsNotFound } from './errors.ts'
 import { MEDIA_TYPES, mediaTypeFor } from './media-type.ts'
-import { OBJECT_LOCKS_PATH, objectNumber } from './place.ts'
+import { OBJECT_LOCKS_PATH, objectNumber, resourceOf } from './place.ts'
 import { type LockWords, presentLocked, presentLockedOfMany, wordsFor } from './presenter.ts'
 import { lockedObject, lockedObjects } from './schemas.ts'
 import type { PolarisSettings } from './settings.ts'
@@ -56,11 +56,12 @@ interface Asked {
 /** All of the resources or none, for the caller's user and workstation. */
 async function lock(
   request: WireRequest,
-  { maxLockAgeHours }: PolarisSettings,
+  settings: PolarisSettings,
   { caller: { principal, client }, resources }: Asked,
   present: (words: LockWords, grants: readonly Grant[]) => object,
 ): Promise<Reply> {
   const { services, headers } = request
+  const { maxLockAgeHours } = settings
   const type = mediaTypeFor(headers.accept)
   const answer = await acquireLocks(services, principal, {
     resources,
@@ -68,17 +69,13 @@ async function lock(
     reentry: 'client',
     ttlSeconds: maxLockAgeHours > 0 ? maxLockAgeHours * SECONDS_PER_HOUR : null,
   })
-  if (answer.kind === 'resource_not_found') return objectsNotFound(answer.resources)
+  if (answer.kind === 'resource_not_found') return objectsNotFound(settings, answer.resources)
   // both have the locks in the order in which the objects were asked for
   if (answer.kind === 'conflict') {
     const [first] = answer.conflicts
     if (first === undefined) throw new Error('a conflict with nothing')
-    return lockRefused((await wordsFor(services, [first])).withNames(first), type)
+    return lockRefused((await wordsFor(services, settings, [first])).withNames(first), type)
   }
   const held = answer.grants.map(grant => grant.lock)
-  return { status: 200, type, body: present(await wordsFor(services, held), answer.grants) }
-}
-
-function resourceOf({ namespace }: PolarisSettings, type: number, id: number): Resource {
-  return { namespace, type: String(type), id: String(id) }
+  return { status: 200, type, body: present(await wordsFor(services, settings, held), answer.grants) }
 }

@@ -4,12 +4,11 @@ import { callerOf } from './caller.ts'
 import { invalid } from './errors.ts'
 import { everyLock } from './listing.ts'
 import { mediaTypeFor } from './media-type.ts'
-import { OBJECT_LOCKS_PATH, objectNumber } from './place.ts'
+import { OBJECT_LOCKS_PATH, objectNumber, resourceOf } from './place.ts'
 import { presentListed, wordsFor } from './presenter.ts'
 import type { PolarisSettings } from './settings.ts'
 
 export function looking(settings: PolarisSettings): readonly WireRoute[] {
-  const { namespace } = settings
   return [
     {
       method: 'GET',
@@ -19,8 +18,8 @@ export function looking(settings: PolarisSettings): readonly WireRoute[] {
         const { services, headers, query } = request
         const { principal, client } = await callerOf(request, settings)
         const own = wantsAll(query) ? {} : { holder: principal.user, client }
-        const locks = await everyLock(services, principal, { namespace, ...own })
-        const words = await wordsFor(services, locks)
+        const locks = await everyLock(services, settings, principal, own)
+        const words = await wordsFor(services, settings, locks)
         return {
           status: 200,
           type: mediaTypeFor(headers.accept),
@@ -35,12 +34,12 @@ export function looking(settings: PolarisSettings): readonly WireRoute[] {
       async handle(request) {
         const { services, headers, params } = request
         const { principal } = await callerOf(request, settings)
-        const type = String(objectNumber(params, 'objecttypeid'))
-        const id = String(objectNumber(params, 'objectid'))
-        const lock = await services.locks.find(principal, { namespace, type, id })
+        const type = objectNumber(params, 'objecttypeid')
+        const id = objectNumber(params, 'objectid')
+        const lock = await services.locks.find(principal, resourceOf(settings, type, id))
         if (lock === undefined)
           throw new Refusal('lock_not_found', `the object ${id} of type ${type} is not locked`)
-        const words = await wordsFor(services, [lock])
+        const words = await wordsFor(services, settings, [lock])
         return { status: 200, type: mediaTypeFor(headers.accept), body: words.plain(lock) }
       },
     },

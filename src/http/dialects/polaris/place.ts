@@ -1,5 +1,8 @@
 import { Refusal } from '../../../locks/errors.ts'
+import type { Resource } from '../../../locks/resource.ts'
 import { invalid } from './errors.ts'
+import { resourceTypeOf } from './object-types.ts'
+import type { PolarisSettings } from './settings.ts'
 import { wholeNumber } from './whole-number.ts'
 
 /** Ahead of every path but that of the service's status. */
@@ -49,4 +52,9 @@ export function workstationOf(params: Params): string {
 /** A number in a path that names a type of objects or one of them. */
 export function objectNumber(params: Params, name: 'objecttypeid' | 'objectid'): number {
   return wholeNumber(params[name] ?? '', 1) ?? invalid(name, 'must be a positive integer')
+}
+
+/** The one resource that an object is. */
+export function resourceOf({ namespace, types }: PolarisSettings, type: number, id: number): Resource {
+  return { namespace, type: resourceTypeOf(types, type), id: String(id) }
 }

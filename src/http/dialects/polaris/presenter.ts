@@ -1,5 +1,7 @@
 import type { Grant, Lock } from '../../../locks/lock.ts'
 import type { AppServices } from '../../services.ts'
+import { objectTypeOf } from './object-types.ts'
+import type { PolarisSettings } from './settings.ts'
 import { canonicalNumber } from './whole-number.ts'
 
 /**
@@ -22,10 +24,14 @@ export interface LockWords {
 }
 
 /** The words for these locks: the numbers of their holders are asked for together. */
-export async function wordsFor({ users }: AppServices, locks: readonly Lock[]): Promise<LockWords> {
+export async function wordsFor(
+  { users }: AppServices,
+  { types }: PolarisSettings,
+  locks: readonly Lock[],
+): Promise<LockWords> {
   const numbers = await users.numbersOf(locks.map(lock => lock.holder))
   const plain = (lock: Lock): LockJson => ({
-    ObjectTypeID: canonicalNumber(lock.resource.type) ?? 0,
+    ObjectTypeID: objectTypeOf(types, lock.resource.type) ?? 0,
     ObjectID: canonicalNumber(lock.resource.id) ?? 0,
     PolarisUserID: numbers.get(lock.holder) ?? 0,
     WorkstationID: canonicalNumber(lock.client ?? '') ?? 0,

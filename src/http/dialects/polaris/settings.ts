@@ -1,6 +1,10 @@
+import type { ObjectTypes } from './object-types.ts'
+
 export interface PolarisSettings {
   /** Where all objects are. */
   readonly namespace: string
+  /** Resource types of object types. What is not among them is the number itself. */
+  readonly types: ObjectTypes
   /** True: the first call of a new token ends the earlier locks of its user and workstation. */
   readonly clearsLocksAtSignIn: boolean
   /**

@@ -3,7 +3,7 @@ import type { WireRoute } from '../../wire-route.ts'
 import { callerOf } from './caller.ts'
 import { lockRefused } from './errors.ts'
 import { mediaTypeFor } from './media-type.ts'
-import { OBJECT_LOCKS_PATH, objectNumber } from './place.ts'
+import { OBJECT_LOCKS_PATH, objectNumber, resourceOf } from './place.ts'
 import { wordsFor } from './presenter.ts'
 import type { PolarisSettings } from './settings.ts'
 
@@ -29,13 +29,13 @@ export function unlocking(settings: PolarisSettings): readonly WireRoute[] {
       async handle(request) {
         const { services, params, headers } = request
         const { principal, client } = await callerOf(request, settings)
-        const type = String(objectNumber(params, 'objecttypeid'))
-        const id = String(objectNumber(params, 'objectid'))
-        const which = { kind: 'resources', resources: [{ type, id }] } as const
+        const type = objectNumber(params, 'objecttypeid')
+        const resource = resourceOf(settings, type, objectNumber(params, 'objectid'))
+        const which = { kind: 'resources', resources: [resource] } as const
         const outcome = await services.locks.releaseSet(principal, { namespace, which, client })
         const other = outcome.kind === 'conflict' ? outcome.conflicts[0] : undefined
         if (other === undefined) return RELEASED
-        const words = await wordsFor(services, [other])
+        const words = await wordsFor(services, settings, [other])
         return lockRefused(words.withNames(other), mediaTypeFor(headers.accept))
       },
     },

@@ -1,6 +1,5 @@
 import type { Principal } from '../../../locks/api-key.ts'
 import { Refusal } from '../../../locks/errors.ts'
-import type { Lock } from '../../../locks/lock.ts'
 import type { Resource } from '../../../locks/resource.ts'
 import { acquireLocks } from '../../acquiring.ts'
 import { parseJson } from '../../json.ts'
@@ -10,10 +9,11 @@ import { validated } from '../../validation.ts'
 import type { WireRequest, WireRoute } from '../../wire-route.ts'
 import { authenticate } from './credentials.ts'
 import { errorReply } from './errors.ts'
+import { GADGET_NAMINGS, type GadgetLock } from './gadget-naming.ts'
 import { presentLocks } from './presenters.ts'
 import { lockRequest } from './schemas.ts'
 import type { VersalSettings } from './settings.ts'
-import { courseResource, GADGET, gadgetResource, gadgetsOf, isCourseKey, subjectOf } from './subject.ts'
+import { courseResource, isCourseKey } from './subject.ts'
 
 /** Locks that are asked of the database at once. */
 const PAGE_SIZE = 1000
@@ -44,57 +44,72 @@ export function lockRoutes(settings: VersalSettings): readonly WireRoute[] {
   ]
 }
 
-async function listLocks(request: WireRequest, { namespace }: VersalSettings): Promise<Reply> {
+async function listLocks(request: WireRequest, settings: VersalSettings): Promise<Reply> {
   const { services, query } = request
+  const { namespace } = settings
   const { principal } = await authenticate(request, namespace)
   const [courseId, ...more] = query.getAll('subject.courseId')
   if (courseId === undefined || more.length > 0) {
     return errorReply(400, 'The parameter subject.courseId is required, once')
   }
   if (!isCourseKey(courseId)) return courseNotFound(courseId)
-  const locks = await locksOfCourse(services, principal, namespace, courseId)
-  // asked only where there is nothing to show: a lock is never hidden behind a catalogue that does not have its course
-  if (locks.length === 0 && !(await exists(services, principal, courseResource(namespace, courseId)))) {
+  const { locks, isNamed } = await locksOfCourse(services, settings, principal, courseId)
+  // asked only where no lock names it: a lock is never hidden behind a catalogue that does not have its course
+  if (!isNamed && !(await exists(services, principal, courseResource(namespace, courseId)))) {
     return courseNotFound(courseId)
   }
   return { status: 200, body: await presentLocks(services.users, locks) }
 }
 
+/** Locks on gadgets that are in the course, or may be; `isNamed` where at least one is known to be. */
 async function locksOfCourse(
   { locks }: AppServices,
+  { namespace, gadgetType: type, gadgetIds }: VersalSettings,
   principal: Principal,
-  namespace: string,
   courseId: string,
-): Promise<readonly Lock[]> {
-  const all: Lock[] = []
+): Promise<{ readonly locks: readonly GadgetLock[]; readonly isNamed: boolean }> {
+  const naming = GADGET_NAMINGS[gadgetIds]
+  const idPrefix = naming.idPrefixOf(courseId)
+  const found: GadgetLock[] = []
+  let isNamed = false
+  let afterLockId: string | undefined
   for (;;) {
-    const page = await locks.list(principal, {
-      namespace,
-      type: GADGET,
-      idPrefix: gadgetsOf(courseId),
-      afterLockId: all.at(-1)?.id,
-      limit: PAGE_SIZE,
-    })
-    all.push(...page)
-    if (page.length < PAGE_SIZE) return all
+    const page = await locks.list(principal, { namespace, type, idPrefix, afterLockId, limit: PAGE_SIZE })
+    for (const lock of page) {
+      const subject = naming.subjectOf(lock)
+      if (subject === undefined) continue
+      if (subject.courseId === courseId) isNamed = true
+      else if (subject.courseId !== undefined) continue
+      found.push({ lock, subject: { ...subject, courseId } })
+    }
+    if (page.length < PAGE_SIZE) return { locks: found, isNamed }
+    afterLockId = page.at(-1)?.id
   }
 }
 
-async function lockGadget(request: WireRequest, { namespace, lockSeconds }: VersalSettings): Promise<Reply> {
+async function lockGadget(request: WireRequest, settings: VersalSettings): Promise<Reply> {
   const { services } = request
+  const { namespace, gadgetType: type, gadgetIds, lockSeconds } = settings
+  const naming = GADGET_NAMINGS[gadgetIds]
   const { kind, principal } = await authenticate(request, namespace)
   if (kind === 'partner_key') throw new Refusal('unauthenticated', 'a partner key is no user')
   const { subject } = validated(lockRequest, parseJson(await request.body(['application/json'])), 'body')
   if (!isCourseKey(subject.courseId)) return courseNotFound(subject.courseId)
+  if (!naming.isGadgetId(subject.gadgetId)) return gadgetNotFound(subject.gadgetId)
   const outcome = await acquireLocks(services, principal, {
-    resources: [gadgetResource(namespace, subject)],
+    resources: [{ namespace, type, id: naming.idOf(subject) }],
+    metadata: naming.metadataOf(subject),
     ttlSeconds: lockSeconds,
     reentry: 'user',
     isSole: true,
   })
   switch (outcome.kind) {
     case 'granted': {
-      const locks = outcome.grants.map(({ lock }) => lock)
+      // a lock that the user has already may be of another course, which still is what lists say of it
+      const locks = outcome.grants.map(({ lock }) => {
+        const courseId = naming.subjectOf(lock)?.courseId ?? subject.courseId
+        return { lock, subject: { courseId, gadgetId: subject.gadgetId } }
+      })
       const [lock] = await presentLocks(services.users, locks)
       return { status: 201, body: lock }
     }
@@ -102,20 +117,23 @@ async function lockGadget(request: WireRequest, { namespace, lockSeconds }: Vers
       return errorReply(403, 'Resource locked')
     case 'resource_not_found':
       return (await exists(services, principal, courseResource(namespace, subject.courseId)))
-        ? errorReply(404, `Gadget '${subject.gadgetId}' not found`)
+        ? gadgetNotFound(subject.gadgetId)
         : courseNotFound(subject.courseId)
   }
 }
 
-async function unlock(request: WireRequest, { namespace }: VersalSettings): Promise<Reply> {
+async function unlock(request: WireRequest, settings: VersalSettings): Promise<Reply> {
   const { services, params } = request
+  const { namespace, gadgetType, gadgetIds } = settings
   const { principal } = await authenticate(request, namespace)
   const { lockId = '' } = params
   try {
     if (!LOCK_ID.test(lockId) || BigInt(lockId) > MAX_LOCK_ID) return lockNotFound(lockId)
     // an id is never given twice, so what is found here is what is released below
-    const { resource } = await services.locks.get(principal, namespace, lockId)
-    if (subjectOf(resource) === undefined) return lockNotFound(lockId)
+    const lock = await services.locks.get(principal, namespace, lockId)
+    const isOnGadget =
+      lock.resource.type === gadgetType && GADGET_NAMINGS[gadgetIds].subjectOf(lock) !== undefined
+    if (!isOnGadget) return lockNotFound(lockId)
     await services.locks.release(principal, namespace, lockId)
   } catch (error) {
     if (error instanceof Refusal && error.code === 'lock_not_found') return lockNotFound(lockId)
@@ -142,6 +160,10 @@ async function exists(
 
 function courseNotFound(courseId: string): Reply {
   return errorReply(404, `Course '${courseId}' not found`)
+}
+
+function gadgetNotFound(gadgetId: string): Reply {
+  return errorReply(404, `Gadget '${gadgetId}' not found`)
 }
 
 function lockNotFound(lockId: string): Reply {

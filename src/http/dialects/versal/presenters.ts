@@ -1,7 +1,7 @@
-import type { Lock } from '../../../locks/lock.ts'
 import type { User } from '../../../locks/user.ts'
 import type { AppServices } from '../../services.ts'
-import { GADGET, type Subject, subjectOf } from './subject.ts'
+import type { GadgetLock } from './gadget-naming.ts'
+import { GADGET, type Subject } from './subject.ts'
 
 /** Resource lock. The published model has no `id`, though nobody could delete a lock without one. */
 export interface WireLock {
@@ -14,16 +14,14 @@ export interface WireLock {
   readonly id: string
 }
 
-/** Locks on gadgets as this API shows them; those that are none of its own are left out. */
+/** Locks on gadgets as this API shows them. */
 export async function presentLocks(
   users: AppServices['users'],
-  locks: readonly Lock[],
+  locks: readonly GadgetLock[],
 ): Promise<readonly WireLock[]> {
-  const numbers = await users.numbersOf(locks.map(({ holder }) => holder))
-  return locks.flatMap(({ id, resource, holder, expiresInSeconds }) => {
-    const subject = subjectOf(resource)
+  const numbers = await users.numbersOf(locks.map(({ lock }) => lock.holder))
+  return locks.map(({ lock: { id, holder, expiresInSeconds }, subject }) => {
     const number = numbers.get(holder)
-    if (subject === undefined) return []
     if (number === undefined) throw new Error(`the user ${holder} has no number`)
     return {
       type: GADGET,

@@ -6,10 +6,12 @@ export interface Subject {
   readonly gadgetId: string
 }
 
+/** What this API calls what it locks, whatever the resource type is. */
 export const GADGET = 'gadget'
+/** The resource type of courses. None of them is ever locked. */
 export const COURSE = 'course'
 
-/** Longest ids, in bytes of UTF-8: both and the slash between them are one id of a resource. */
+/** Longest ids, in bytes of UTF-8: both and the slash between them can be one id of a resource. */
 const MAX_COURSE_ID_BYTES = 255
 export const MAX_GADGET_ID_BYTES = RESOURCE_LIMITS.id - MAX_COURSE_ID_BYTES - 1
 
@@ -19,7 +21,7 @@ const INTEGER = /^(?:0|-?[1-9]\d{0,18})$/
 
 /**
  * Whether a text can name a course: a course id, or the decimal of a signed 64-bit integer that older clients use.
- * Neither has a slash in it, so that the first slash of a resource's id ends the course's part.
+ * Neither has a slash in it, so that the first slash of a resource's id can end the course's part.
  */
 export function isCourseKey(text: string): boolean {
   if (text.length > MAX_COURSE_ID_BYTES) return false
@@ -28,21 +30,4 @@ export function isCourseKey(text: string): boolean {
 
 export function courseResource(namespace: string, courseId: string): Resource {
   return { namespace, type: COURSE, id: courseId }
-}
-
-export function gadgetResource(namespace: string, { courseId, gadgetId }: Subject): Resource {
-  return { namespace, type: GADGET, id: gadgetsOf(courseId) + gadgetId }
-}
-
-/** What the ids of all gadgets of a course begin with. */
-export function gadgetsOf(courseId: string): string {
-  return `${courseId}/`
-}
-
-/** Undefined: not a gadget of this API, though another API may have locked it. */
-export function subjectOf({ type, id }: Resource): Subject | undefined {
-  const slashAt = id.indexOf('/')
-  const courseId = id.slice(0, slashAt)
-  if (type !== GADGET || slashAt === -1 || !isCourseKey(courseId)) return undefined
-  return { courseId, gadgetId: id.slice(slashAt + 1) }
 }

@@ -344,6 +344,39 @@ t.test('a lock of our own API is shown, refused, and renewed and released under 
   t.equal((await service.call('GET', `/v1/namespaces/bridge/locks/${lock.id}`, { key: bob })).status, 404)
 })
 
+t.test('the resource types are settings; answers have the types of this API', async t => {
+  const mapped = await startBridge(t, { courseTemplateType: 'requirement', taskType: 'defect' })
+  const { alice: key, bob: other, admin: root } = mapped.bridgeKeys
+  const types = { CourseTemplate: 'requirement', Task: 'defect' }
+  for (const { path: folder, type } of LOCKABLES) {
+    const path = pathOf(folder, 7)
+    const granted = await mapped.ask('POST', path, { key })
+    t.match(granted, { status: 200, json: { lock: { lockable_id: 7, lockable_type: type } } })
+    const seen = await mapped.ask('GET', path, { key: other })
+    t.match(seen, { status: 200, json: { lock: { lockable_id: 7, lockable_type: type } } })
+    const refused = await mapped.ask('POST', path, { key: other })
+    t.match(refused, { status: 409, json: { errors: [{ message: `${type} 7 is locked by alice` }] } })
+    const listed = await mapped.call('GET', `/v1/namespaces/bridge/locks?type=${types[type]}`, { key })
+    t.match(listed.json.locks, [{ holder: 'alice', resource: { type: types[type], id: '7' } }])
+    const lockId = granted.json.lock.id
+    t.equal((await mapped.ask('PUT', path, { key, lockId })).status, 204)
+    t.equal((await mapped.ask('DELETE', path, { key, lockId })).status, 204)
+    const gone = await mapped.ask('GET', path, { key })
+    t.match(gone, { status: 404, json: { errors: [{ message: `${type} 7 is not locked` }] } })
+    const late = await mapped.ask('PUT', path, { key, lockId })
+    t.match(late.json.errors, [{ message: new RegExp(`^${type} 7 has no lock with this id`) }])
+  }
+  const own = await mapped.call('POST', '/v1/namespaces/bridge/locks', {
+    key,
+    body: { resources: [{ type: 'Task', id: '8' }] },
+  })
+  t.equal(own.status, 201)
+  t.equal((await mapped.ask('POST', pathOf(LOCKABLES[1].path, 8), { key: other })).status, 200, 'no task now')
+  await mapped.call('PUT', '/v1/namespaces/bridge', { key: root, body: { closed: true } })
+  const unknown = await mapped.ask('POST', pathOf(LOCKABLES[1].path, 9), { key })
+  t.match(unknown, { status: 422, json: { errors: [{ message: 'there is no Task 9' }] } })
+})
+
 t.test('a lock that goes between the look and the change is 409', async t => {
   for (const method of ['PUT', 'DELETE']) {
     const path = pathOf(LOCKABLES[0].path)

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { faults } from '../../../support/database.ts'
 import { SEED } from '../../../support/random.ts'
-import { startService, uniqueId } from '../../service.ts'
-import { LOCK_SECONDS, NAMESPACE, wireOf } from './wire.ts'
+import { DIALECTS, type Service, startService, uniqueId } from '../../service.ts'
+import { ALONE, LOCK_SECONDS, NAMESPACE, type Wire, wireOf } from './wire.ts'
 
 const USERS = 3
 const COURSES = 2
@@ -49,11 +49,8 @@ interface Held {
   readonly since: number
 }
 
-const service = await startService(t)
-const wire = wireOf(service)
-
-/** Users and courses that no other sequence knows. */
-async function stage() {
+/** Users, courses and gadgets that no other sequence knows. */
+async function stage(service: Service, wire: Wire) {
   const suffix = uniqueId()
   const names = Array.from({ length: USERS }, (_, index) => `user${index}-${suffix}`)
   const keys = await Promise.all(names.map(name => service.keyOf(name, 'locker', NAMESPACE)))
@@ -61,12 +58,25 @@ async function stage() {
     names.map(async (name, index) => [await wire.signIn(name), await wire.signIn(name), keys[index] ?? '']),
   )
   const owners = await Promise.all(names.map(name => service.services.users.numberOf(name)))
-  return { names, sids, owners, courses: Array.from({ length: COURSES }, (_, index) => `c${index}${suffix}`) }
+  return {
+    names,
+    sids,
+    owners,
+    courses: Array.from({ length: COURSES }, (_, index) => `c${index}${suffix}`),
+    gadgets: Array.from({ length: GADGETS }, (_, index) => `g${index}${suffix}`),
+  }
 }
 
-/** Plays the steps against the service and a model of one lock a user; throws where they differ. */
-async function play(steps: readonly Step[], count: (what: string) => void): Promise<void> {
-  const { names, sids, owners, courses } = await stage()
+/**
+ * Plays the steps against the service and a model of one lock a user; throws where they differ. Where `isAlone`, a
+ * gadget is the same in every course, and its lock is told with the course in which it was taken.
+ */
+async function play(
+  { service, wire, isAlone }: { service: Service; wire: Wire; isAlone: boolean },
+  steps: readonly Step[],
+  count: (what: string) => void,
+): Promise<void> {
+  const { names, sids, owners, courses, gadgets } = await stage(service, wire)
   const holding: (Held | undefined)[] = names.map(() => undefined)
   const given: string[] = []
   let leaps = 0
@@ -79,29 +89,31 @@ async function play(steps: readonly Step[], count: (what: string) => void): Prom
   for (const one of steps) {
     if (one.kind === 'lock') {
       const { course, gadget } = one
-      const holder = holderOf(held => held.course === course && held.gadget === gadget)
+      const holder = holderOf(held => (isAlone || held.course === course) && held.gadget === gadget)
       const { status, json } = await wire.lock(
         sids[one.user]?.[one.way] ?? '',
         courses[course] ?? '',
-        `g${gadget}`,
+        gadgets[gadget] ?? '',
       )
       if (holder !== -1 && holder !== one.user) {
         count('refused')
         same([status, json], [403, { error: 403, message: 'Resource locked' }])
       } else {
         const earlier = holding[one.user]
-        const again = holder === one.user ? earlier?.id : undefined
+        const again = holder === one.user ? earlier : undefined
+        const told = again?.course ?? course
         count(again !== undefined ? 'again' : live(earlier) ? 'instead' : 'new')
+        if (told !== course) count('again elsewhere')
         same(
           [status, json],
           [
             201,
             {
               type: 'gadget',
-              subject: { courseId: courses[course], gadgetId: `g${gadget}` },
+              subject: { courseId: courses[told], gadgetId: gadgets[gadget] },
               ownerId: String(owners[one.user]),
               expiresIn: LOCK_SECONDS * 1000,
-              id: again ?? json.id,
+              id: again?.id ?? json.id,
             },
           ],
         )
@@ -109,7 +121,7 @@ async function play(steps: readonly Step[], count: (what: string) => void): Prom
           if (given.some(id => BigInt(id) >= BigInt(json.id))) throw new Error(`${json.id} is no new id`)
           given.push(json.id)
         }
-        holding[one.user] = { id: json.id, course, gadget, since: leaps }
+        holding[one.user] = { id: json.id, course: told, gadget, since: leaps }
       }
     } else if (one.kind === 'unlock') {
       const id = one.back < 4 ? given.at(-1 - one.back) : holding[one.user]?.id
@@ -147,7 +159,7 @@ async function play(steps: readonly Step[], count: (what: string) => void): Prom
         json.map(({ expiresIn: _, ...lock }: { expiresIn: number }) => lock),
         expected.map(({ id, gadget, owner }) => ({
           type: 'gadget',
-          subject: { courseId, gadgetId: `g${gadget}` },
+          subject: { courseId, gadgetId: gadgets[gadget] },
           ownerId: String(owners[owner]),
           id,
         })),
@@ -166,19 +178,28 @@ function same(found: unknown, wanted: unknown): void {
   if (is !== should) throw new Error(`answered ${is} instead of ${should}`)
 }
 
-t.test('whatever three users do in two courses, it is as if each had one lock at most', async t => {
-  t.comment(`seed ${SEED}`)
-  const counts = new Map<string, number>()
-  const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30 }), steps =>
-      play(steps as readonly Step[], count),
-    ),
-    { seed: SEED, numRuns: RUNS },
+for (const versal of [DIALECTS.versal, ALONE]) {
+  t.test(
+    `with ids of ${versal.gadgetIds}, whatever three users do, it is as if each had one lock at most`,
+    async t => {
+      const isAlone = versal.gadgetIds === 'alone'
+      const service = await startService(t, { dialects: { versal } })
+      const wire = wireOf(service)
+      t.comment(`seed ${SEED}`)
+      const counts = new Map<string, number>()
+      const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30 }), steps =>
+          play({ service, wire, isAlone }, steps as readonly Step[], count),
+        ),
+        { seed: SEED, numRuns: RUNS },
+      )
+      t.comment(JSON.stringify(Object.fromEntries(counts)))
+      for (const what of ['new', 'again', 'instead', 'refused', 'unlock 200', 'unlock 403', 'unlock 404']) {
+        t.ok(counts.has(what), what)
+      }
+      t.equal(counts.has('again elsewhere'), isAlone, 'a gadget that is held in another course')
+      t.same(await faults(service.stores), [])
+    },
   )
-  t.comment(JSON.stringify(Object.fromEntries(counts)))
-  for (const what of ['new', 'again', 'instead', 'refused', 'unlock 200', 'unlock 403', 'unlock 404']) {
-    t.ok(counts.has(what), what)
-  }
-  t.same(await faults(service.stores), [])
-})
+}

@@ -1,4 +1,5 @@
 import { versal } from '../../../../src/http/dialects/versal/family.ts'
+import type { VersalSettings } from '../../../../src/http/dialects/versal/settings.ts'
 import { type Answer, DIALECTS, type Service } from '../../service.ts'
 
 /** The namespace that all courses are in. */
@@ -26,6 +27,9 @@ export interface Wire {
   locksOf(sid: string, courseId: string): Promise<Answer>
   unlock(sid: string, lockId: string): Promise<Answer>
 }
+
+/** Gadgets that are defects of other products, by their ids alone. */
+export const ALONE: VersalSettings = { ...DIALECTS.versal, gadgetType: 'defect', gadgetIds: 'alone' }
 
 export function wireOf(service: Service): Wire {
   const seen = new Set<string>()
