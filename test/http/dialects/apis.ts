@@ -1,3 +1,4 @@
+import type { DialectSettings } from '../../../src/http/dialects.ts'
 import { type Answer, type CallOptions, LOCKS, NAMESPACE, type Service } from '../service.ts'
 
 /** Something that is locked, in the one namespace that all APIs are set to here. */
@@ -24,6 +25,9 @@ export interface Words {
   readonly body: unknown
 }
 
+/** They say which resource types an API's own kinds of things are. */
+type Settings = Required<DialectSettings>
+
 /** A user who has signed in to one API. */
 export interface Caller {
   lock(thing: Thing): Promise<Answer>
@@ -36,7 +40,7 @@ export interface Caller {
 export interface Api {
   signIn(service: Service, user: string, key: string): Promise<Caller>
   /** How it refuses a thing that somebody else holds, under this lock; `holderNumber` is the holder's. */
-  refusal(lock: ListedLock, holderNumber: number): Words
+  refusal(lock: ListedLock, holderNumber: number, settings: Settings): Words
   /** What comes of a lock that its holder has taken through the native API, and asks for again through this one. */
   readonly own: 'stays' | 'is a new one' | 'is in the way'
 }
@@ -191,22 +195,27 @@ const versal: Api = {
       body: { email: user },
     })
     const headers = { sid: json.sessionId }
-    const courseOf = ({ id }: Thing) => id.split('/')[0] ?? ''
+    const { gadgetType, gadgetIds } = settingsOf(service).versal
+    const subjectOf = ({ id }: Thing) => {
+      const [courseId = '', gadgetId = ''] = gadgetIds === 'alone' ? ['course1', id] : id.split('/')
+      return { courseId, gadgetId }
+    }
     const kept = new Kept()
     return {
       async lock(thing) {
-        const [courseId = '', gadgetId = ''] = thing.id.split('/')
-        const body = { type: thing.type, subject: { courseId, gadgetId } }
+        const type = thing.type === gadgetType ? 'gadget' : thing.type
+        const body = { type, subject: subjectOf(thing) }
         const answer = await service.call('POST', '/locks', { headers, body })
         kept.keep(thing, answer.json.id)
         return answer
       },
       unlock: thing => service.call('DELETE', `/locks/${kept.of(thing)}`, { headers }),
       async holderOf(thing) {
-        const list = await service.call('GET', `/locks?subject.courseId=${courseOf(thing)}`, { headers })
+        const { courseId, gadgetId } = subjectOf(thing)
+        const list = await service.call('GET', `/locks?subject.courseId=${courseId}`, { headers })
         const found = list.json.find(
           ({ subject }: { subject: { courseId: string; gadgetId: string } }) =>
-            `${subject.courseId}/${subject.gadgetId}` === thing.id,
+            subject.courseId === courseId && subject.gadgetId === gadgetId,
         )
         return nameOf(service, found?.ownerId)
       },
@@ -229,20 +238,21 @@ const polaris: Api = {
     const headers = { authorization: `PAS polaris:${json.AccessToken}:${json.AccessSecret}` }
     const path = `${root}/polaris/73/15/objectlocks`
     const asSent = (text: string) => (/^\d+$/.test(text) ? Number(text) : text)
+    const typeOf = ({ type }: Thing) => objectTypeOf(settingsOf(service), type)
     return {
-      lock: ({ type, id }) =>
+      lock: thing =>
         service.call('POST', path, {
           headers,
-          body: { ObjectTypeID: asSent(type), ObjectID: asSent(id) },
+          body: { ObjectTypeID: asSent(typeOf(thing)), ObjectID: asSent(thing.id) },
         }),
-      unlock: ({ type, id }) => service.call('DELETE', `${path}/${type}/${id}`, { headers }),
-      async holderOf({ type, id }) {
-        const { json } = await service.call('GET', `${path}/${type}/${id}`, { headers })
+      unlock: thing => service.call('DELETE', `${path}/${typeOf(thing)}/${thing.id}`, { headers }),
+      async holderOf(thing) {
+        const { json } = await service.call('GET', `${path}/${typeOf(thing)}/${thing.id}`, { headers })
         return nameOf(service, json.PolarisUserID)
       },
     }
   },
-  refusal: ({ resource, holder, client, lock_time }, holderNumber) => ({
+  refusal: ({ resource, holder, client, lock_time }, holderNumber, settings) => ({
     status: 409,
     type: 'application/json',
     body: {
@@ -252,7 +262,7 @@ const polaris: Api = {
       StackTrace: null,
       InnerException: null,
       Data: {
-        ObjectTypeID: Number(resource.type),
+        ObjectTypeID: Number(objectTypeOf(settings, resource.type)),
         ObjectID: Number(resource.id),
         PolarisUserID: holderNumber,
         WorkstationID: 0,
@@ -264,14 +274,25 @@ const polaris: Api = {
   }),
 }
 
-const BRIDGE_PATHS: Readonly<Record<string, string>> = { CourseTemplate: 'course_templates', Task: 'tasks' }
+/** The number of an object type, where there is one. */
+function objectTypeOf({ polaris }: Settings, type: string): string {
+  const [number = type] = [...polaris.types].find(([, mapped]) => mapped === type) ?? []
+  return String(number)
+}
+
+/** How paths and messages of Bridge name a type. */
+function bridgeNamesOf({ bridge }: Settings, type: string): { readonly path: string; readonly word: string } {
+  if (type === bridge.courseTemplateType) return { path: 'course_templates', word: 'CourseTemplate' }
+  if (type === bridge.taskType) return { path: 'tasks', word: 'Task' }
+  return { path: type, word: type }
+}
 
 const bridge: Api = {
   own: 'is a new one',
   async signIn(service, user, key) {
     const authorization = basic(user, key)
     const pathOf = ({ type, id }: Thing) =>
-      `/api/author/${BRIDGE_PATHS[type] ?? type}/${encodeURIComponent(id)}/lock`
+      `/api/author/${bridgeNamesOf(settingsOf(service), type).path}/${encodeURIComponent(id)}/lock`
     const kept = new Kept()
     return {
       async lock(thing) {
@@ -287,11 +308,20 @@ const bridge: Api = {
       },
     }
   },
-  refusal: ({ resource, holder }) => ({
+  refusal: ({ resource, holder }, _, settings) => ({
     status: 409,
     type: 'application/json',
-    body: { errors: [{ message: `${resource.type} ${resource.id} is locked by ${holder}` }] },
+    body: {
+      errors: [
+        { message: `${bridgeNamesOf(settings, resource.type).word} ${resource.id} is locked by ${holder}` },
+      ],
+    },
   }),
+}
+
+/** All dialects are spoken here. */
+export function settingsOf({ services }: Service): Settings {
+  return services.dialects as Settings
 }
 
 async function nameOf(service: Service, number: unknown): Promise<string | undefined> {
