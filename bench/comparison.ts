@@ -35,6 +35,7 @@ export async function compare(
       databaseUrl: options.databaseUrl,
       parentFolder: options.folder,
       serviceSettings: options.serviceSettings,
+      profileFolder: options.profile,
       maxConnections: Math.max(...options.connections) + OTHER_CONNECTIONS,
       remark: text => progress.remark(text),
     },

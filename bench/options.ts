@@ -13,6 +13,7 @@ export const USAGE = `npm run bench -- [options]
   --set NAME=VALUE      a setting of the service; may be repeated
   --database-url URL    this PostgreSQL instead of an embedded one
   --folder FOLDER       where files are kept meanwhile (the system's folder for temporary files)
+  --profile FOLDER      write CPU profiles of the service there, for Chromium's developer tools
   --out FILE            write the results as JSON
   --quick               one short round, to see that everything works
 
@@ -35,6 +36,8 @@ export interface Options {
   readonly serviceSettings: Readonly<Record<string, string>>
   readonly databaseUrl: string | undefined
   readonly folder: string | undefined
+  /** Where CPU profiles of the service go. */
+  readonly profile: string | undefined
   readonly out: string | undefined
   readonly growth: GrowthOptions | undefined
   readonly chart: string | undefined
@@ -73,6 +76,7 @@ export function readOptions(args: readonly string[]): Options {
     serviceSettings: settings(values.set ?? []),
     databaseUrl: values['database-url'],
     folder: values.folder,
+    profile: values.profile,
     out: values.out,
     growth: values.growth
       ? {
@@ -105,6 +109,7 @@ function parse(args: readonly string[]) {
         set: { type: 'string', multiple: true },
         'database-url': { type: 'string' },
         folder: { type: 'string' },
+        profile: { type: 'string' },
         out: { type: 'string' },
         quick: { type: 'boolean' },
         growth: { type: 'boolean' },

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { chmod, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Cleanup } from './cleanup.ts'
 import { type DatabaseServer, embeddedServer, givenServer } from './database-server.ts'
 
@@ -16,6 +16,8 @@ export interface TestBed {
   database(): Promise<DatabaseServer>
   /** Settings of the service that differ from its defaults. */
   readonly serviceSettings: Readonly<Record<string, string>>
+  /** Where CPU profiles of the service are written, if anywhere. */
+  readonly profileFolder: string | undefined
   /** A remark for whoever reads the results. */
   remark(text: string): void
 }
@@ -25,13 +27,14 @@ export interface TestBedOptions {
   /** Where the folder for files is made; the system's folder for temporary files unless given. */
   readonly parentFolder: string | undefined
   readonly serviceSettings: Readonly<Record<string, string>>
+  readonly profileFolder: string | undefined
   /** Connections that the embedded server has to have room for. */
   readonly maxConnections: number
   readonly remark: (text: string) => void
 }
 
 export async function makeTestBed(options: TestBedOptions, cleanup: Cleanup): Promise<TestBed> {
-  const { databaseUrl, serviceSettings, maxConnections, remark } = options
+  const { databaseUrl, serviceSettings, profileFolder, maxConnections, remark } = options
   const folder = await mkdtemp(join(options.parentFolder ?? (await diskFolder()), 'leasehold-bench-'))
   const removal = { recursive: true, force: true, maxRetries: 5 }
   cleanup.add(
@@ -48,6 +51,7 @@ export async function makeTestBed(options: TestBedOptions, cleanup: Cleanup): Pr
     cleanup,
     folder,
     serviceSettings,
+    profileFolder: profileFolder === undefined ? undefined : resolve(profileFolder),
     remark,
     database() {
       server ??=

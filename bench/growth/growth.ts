@@ -38,6 +38,7 @@ export async function measureGrowth(
       databaseUrl: options.databaseUrl,
       parentFolder: options.folder,
       serviceSettings: options.serviceSettings,
+      profileFolder: options.profile,
       maxConnections: MAX_CONNECTIONS,
       remark: text => progress.remark(text),
     },

@@ -31,7 +31,8 @@ export async function startService(
     {
       name: `the service on ${schema}`,
       file: process.execPath,
-      args: [MAIN],
+      args:
+        bed.profileFolder === undefined ? [MAIN] : ['--cpu-prof', '--cpu-prof-dir', bed.profileFolder, MAIN],
       environment: {
         HOST: '127.0.0.1',
         PORT: '0',
