@@ -26,7 +26,7 @@ import { endExpiredSql } from './statements/end-sessions.ts'
 import { type TakeOverRow, takeOverSql } from './statements/take-over.ts'
 import { touchHoldersSql } from './statements/touch.ts'
 import { hasSqlState, isFaultOfStatement, SERIALIZATION_FAILURE } from './trouble.ts'
-import { AGAIN, type Again, type Verdict, type VerdictRow, verdictOf } from './verdict.ts'
+import { AGAIN, type Again, type Verdict, type VerdictRow, verdictOf, verdictOfLone } from './verdict.ts'
 
 /**
  * How often a request is sent before it is answered `contended`. With 32 clients on one resource 6 tries were
@@ -181,13 +181,15 @@ export class Acquirer {
 
   async #acquireMany(batch: readonly Pending[]): Promise<readonly Verdict[]> {
     const rows = await this.#database.run<AcquireManyRow>(this.#sql.many, manyParameters(batch))
-    return byRequest(batch, rows).map(own => this.#verdict(own, 1))
+    const byNumber = new Map(rows.map(row => [row.request, row]))
+    return batch.map((pending, index) => this.#counted(verdictOfLone(byNumber.get(index + 1), pending)))
   }
 
   async #acquireOne(pending: Pending): Promise<Verdict> {
     const parameters = oneParameters(pending)
     if (parameters === undefined) return AGAIN
-    return this.#verdict(await this.#database.run<AcquireOneRow>(this.#sql.one, parameters), 1)
+    const [row] = await this.#database.run<AcquireOneRow>(this.#sql.one, parameters)
+    return this.#counted(verdictOfLone(row, pending))
   }
 
   async #acquireBatch(batch: readonly Pending[]): Promise<readonly Verdict[]> {
@@ -244,9 +246,12 @@ export class Acquirer {
     return rows.map(({ id }) => id)
   }
 
-  /** A request that has to be sent again is counted. */
   #verdict(rows: readonly VerdictRow[], expected: number): Verdict {
-    const verdict = verdictOf(rows, expected)
+    return this.#counted(verdictOf(rows, expected))
+  }
+
+  /** A request that has to be sent again is counted. */
+  #counted(verdict: Verdict): Verdict {
     if (verdict.kind === 'again') {
       this.#events.retried(verdict.expired.length > 0 ? 'expired_holder' : 'contended')
     }

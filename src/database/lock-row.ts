@@ -21,13 +21,9 @@ export interface LockRow {
 }
 
 export function lockOf(row: LockRow): Lock {
-  const fencingToken = Number(row.fencing_token)
-  if (!Number.isSafeInteger(fencingToken)) {
-    throw new RangeError(`fencing token ${row.fencing_token} is beyond 2^53`)
-  }
   return {
     id: row.id,
-    fencingToken,
+    fencingToken: fencingTokenOf(row.fencing_token),
     resource: { namespace: row.namespace, type: row.resource_type, id: row.resource_id },
     holder: row.holder,
     client: row.client,
@@ -39,4 +35,11 @@ export function lockOf(row: LockRow): Lock {
     expiresAt: row.expires_at,
     expiresInSeconds: row.expires_in === null ? null : Math.max(0, row.expires_in),
   }
+}
+
+/** Throws where a double cannot hold it: a rounded token would be another grant's. */
+export function fencingTokenOf(text: string): number {
+  const token = Number(text)
+  if (!Number.isSafeInteger(token)) throw new RangeError(`fencing token ${text} is beyond 2^53`)
+  return token
 }

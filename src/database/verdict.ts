@@ -1,6 +1,9 @@
 import type { AcquireOutcome } from '../locks/acquire.ts'
-import { type LockRow, lockOf } from './lock-row.ts'
+import type { Lock } from '../locks/lock.ts'
+import { fencingTokenOf, type LockRow, lockOf } from './lock-row.ts'
+import type { Pending } from './pending-acquire.ts'
 import type { AcquireBatchRow } from './statements/acquire-batch.ts'
+import type { AcquireOneRow, GrantedRow } from './statements/acquire-one.ts'
 
 /** No verdict yet: to be tried again, once these sessions have been ended, which have expired and are in the way. */
 export interface Again {
@@ -16,6 +19,41 @@ export const AGAIN: Again = { kind: 'again', expired: [] }
 export interface VerdictRow extends LockRow {
   readonly state: AcquireBatchRow['state']
   readonly taken_from?: string | null
+}
+
+/** What the row of a request for one resource under a session of its own comes to; without one: contended. */
+export function verdictOfLone(row: AcquireOneRow | undefined, pending: Pending): Verdict {
+  if (row?.state !== 'granted') return verdictOf(row === undefined ? [] : [row], 1)
+  return {
+    kind: 'granted',
+    grants: [{ lock: grantedLock(row, pending), existing: false }],
+    count: 1,
+    existingCount: 0,
+    takenFrom: [],
+  }
+}
+
+/** A new grant, of what the request says and what the database alone knows. */
+function grantedLock(row: GrantedRow, { request, sessionId }: Pending): Lock {
+  const [resource] = request.resources
+  const { session, holder, client, reference } = request
+  if (resource === undefined || session.kind !== 'implicit') {
+    throw new TypeError('not a request for one resource under a session of its own')
+  }
+  return {
+    id: row.id,
+    fencingToken: fencingTokenOf(row.fencing_token),
+    resource,
+    holder,
+    client,
+    sessionId,
+    reference,
+    metadata: row.metadata ?? {},
+    lockTime: row.lock_time,
+    sessionLastTouch: row.lock_time,
+    expiresAt: row.expires_at,
+    expiresInSeconds: session.ttlSeconds,
+  }
 }
 
 /** What the rows of one request, one a resource, come to. */

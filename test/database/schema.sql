@@ -290,6 +290,14 @@ comment on column users.name is
 comment on column users.created is
   'When the first key of the user was made.';
 
+create view fencing_token_base as
+ SELECT ((('x'::text || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)))::bit(32)::bigint + epoch) << 40 AS base
+   FROM fencing_epoch;
+comment on view fencing_token_base is
+  'What next_fencing_token() adds to the sequence: the server''s timeline and the epoch, in the high bits.';
+comment on column fencing_token_base.base is
+  '(timeline + epoch) * 2^40.';
+
 create view held_locks as
  SELECT l.id,
     l.namespace,
@@ -445,23 +453,29 @@ CREATE OR REPLACE FUNCTION end_sessions_with_last_lock()
  SET search_path TO 'SCHEMA'
 AS $function$
   declare
-    emptied uuid;
-    session sessions;
+    emptied uuid[];
+    some_named boolean;
   begin
-    for emptied in select distinct session_id from gone order by session_id loop
-      select * into session from sessions where id = emptied for update;
-      if found
-        and session.ends_with_last_lock
-        and session.ended_at is null
-        and not exists (select from locks where session_id = emptied)
-      then
-        if session.named then
-          update sessions set ended_at = clock_timestamp(), end_reason = 'last_lock_gone' where id = emptied;
-        else
-          delete from sessions where id = emptied;
-        end if;
-      end if;
-    end loop;
+    if not exists (select from gone) then
+      return null;
+    end if;
+    select array_agg(id), bool_or(named) into emptied, some_named
+    from (
+      select s.id, s.named
+      from sessions s
+      where s.id = any (array(select session_id from gone)) and s.ends_with_last_lock and s.ended_at is null
+      order by s.id
+      for update
+    ) locked;
+    if emptied is null then
+      return null;
+    end if;
+    delete from sessions s
+    where s.id = any (emptied) and not s.named and not exists (select from locks l where l.session_id = s.id);
+    if some_named then
+      update sessions s set ended_at = clock_timestamp(), end_reason = 'last_lock_gone'
+      where s.id = any (emptied) and s.named and not exists (select from locks l where l.session_id = s.id);
+    end if;
     return null;
   end
   $function$;
@@ -550,8 +564,8 @@ CREATE OR REPLACE FUNCTION next_fencing_token()
  RETURNS bigint
  LANGUAGE sql
 BEGIN ATOMIC
- SELECT (((((('x'::text || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)))::bit(32))::bigint + ( SELECT fencing_epoch.epoch
-            FROM fencing_epoch)) << 40) + nextval('fencing_token_seq'::regclass));
+ SELECT (( SELECT fencing_token_base.base
+            FROM fencing_token_base) + nextval('fencing_token_seq'::regclass));
 END;
 comment on function next_fencing_token() is
   'A number greater than every one drawn before: (timeline + epoch) * 2^40 + sequence. Below 2^53 up to timeline + epoch 8191.';

@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import type { CatalogueGuard } from './catalogue-guard.ts'
+import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
@@ -121,7 +122,7 @@ free as materialized (
 granted as (
   insert into ${schema}.locks
     (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time, reference, metadata)
-  select c.namespace, c.resource_type, c.resource_id, c.session_id, ${schema}.next_fencing_token(), w.user_name,
+  select c.namespace, c.resource_type, c.resource_id, c.session_id, ${fencingToken(schema)}, w.user_name,
     clock.t, r.reference, r.metadata::jsonb
   from claimed c
   join free using (request)

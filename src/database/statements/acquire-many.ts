@@ -1,12 +1,9 @@
-import type { LockRow } from '../lock-row.ts'
+import type { AcquireOneRow } from './acquire-one.ts'
+import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 
-/** What the statement says of one of the requests; none of one: contended. */
-export interface AcquireManyRow extends LockRow {
-  /** Number of the request, from 1. */
-  readonly request: number
-  readonly state: 'granted' | 'conflict' | 'expired' | 'resource_not_found'
-}
+/** What the statement says of one of the requests, and the number of it, from 1; none of one: contended. */
+export type AcquireManyRow = AcquireOneRow & { readonly request: number }
 
 /**
  * Many requests for one resource each, every one under a session of its own: acquire-one.ts, once for all of them.
@@ -39,7 +36,7 @@ held as materialized (
 granted as (
   insert into ${schema}.locks
     (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time, reference, metadata)
-  select c.namespace, c.resource_type, c.resource_id, c.session_id, ${schema}.next_fencing_token(), c.holder,
+  select c.namespace, c.resource_type, c.resource_id, c.session_id, ${fencingToken(schema)}, c.holder,
     clock_timestamp(), c.reference, c.metadata::jsonb
   from claimed c
   where c.got and not exists (select from held where held.request = c.request)
@@ -56,13 +53,21 @@ session as (
   join wanted w using (session_id)
   returning id, client, last_touch, expires_at
 )
-select w.request::int as request, case when w.session_id = l.session_id then 'granted' else 'conflict' end as state,
-  l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token, l.holder, s.client, l.reference,
-  l.metadata, l.lock_time, s.last_touch, nullif(s.expires_at, 'infinity') as expires_at,
-  extract(epoch from nullif(s.expires_at, 'infinity') - l.lock_time)::float8 as expires_in
+select w.request::int as request, 'granted' as state, l.id, null as namespace, null as resource_type,
+  null as resource_id, null::uuid as session_id, l.fencing_token, null as holder, null as client, null as reference,
+  nullif(l.metadata, '{}') as metadata, l.lock_time, null::timestamptz as last_touch,
+  nullif(s.expires_at, 'infinity') as expires_at, null::float8 as expires_in
+from granted l
+join session s on s.id = l.session_id
+join wanted w on w.session_id = l.session_id
+union all
+select w.request::int, 'conflict', l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token,
+  l.holder, s.client, l.reference, l.metadata, l.lock_time, s.last_touch, nullif(s.expires_at, 'infinity'),
+  extract(epoch from nullif(s.expires_at, 'infinity') - l.lock_time)::float8
 from granted l
 join session s on s.id = l.session_id
 join wanted w using (namespace, resource_type, resource_id)
+where w.session_id <> l.session_id
 union all
 select request::int, 'resource_not_found', null, namespace, resource_type, resource_id, null, null, null, null, null, null,
   null, null, null, null

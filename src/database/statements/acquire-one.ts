@@ -1,10 +1,25 @@
+import type { JsonObject } from '../../locks/lock.ts'
 import type { LockRow } from '../lock-row.ts'
+import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 
-/** What the statement says of one resource. No row at all: contended. */
-export interface AcquireOneRow extends LockRow {
-  readonly state: 'granted' | 'conflict' | 'expired' | 'resource_not_found'
+/** What the statement says of one resource that it did not grant. No row at all: contended. */
+interface RefusedRow extends LockRow {
+  readonly state: 'conflict' | 'expired' | 'resource_not_found'
 }
+
+/** What the database alone knows of a new grant; everything else is null here, and in the request. */
+export interface GrantedRow {
+  readonly state: 'granted'
+  readonly id: string
+  readonly fencing_token: string
+  readonly lock_time: Date
+  readonly expires_at: Date | null
+  /** As the database has it. Null: empty. */
+  readonly metadata: JsonObject | null
+}
+
+export type AcquireOneRow = GrantedRow | RefusedRow
 
 /**
  * One resource under a session of its own: the commonest acquire, in one round trip and one commit.
@@ -15,6 +30,8 @@ export interface AcquireOneRow extends LockRow {
  *    the row; `on conflict do nothing` covers a row that this snapshot does not show.
  * 3. The session is written after the lock and only if there is one: a refused acquire leaves nothing behind.
  *    The foreign key is checked at the end of the statement.
+ *
+ * A granted row does not repeat what the request says: see verdictOfLone().
  *
  * $1 namespace, $2 type, $3 id, $4 session id (new), $5 holder, $6 client, $7 ttl in seconds or null, $8 reference,
  * $9 metadata.
@@ -37,7 +54,7 @@ held as materialized (
 granted as (
   insert into ${schema}.locks
     (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time, reference, metadata)
-  select $1, $2, $3, $4::uuid, ${schema}.next_fencing_token(), $5, clock_timestamp(), $8, $9::jsonb
+  select $1, $2, $3, $4::uuid, ${fencingToken(schema)}, $5, clock_timestamp(), $8, $9::jsonb
   from claim
   where got and not exists (select from held)
   on conflict (namespace, resource_type, resource_id) do nothing
@@ -49,11 +66,11 @@ session as (
   select session_id, holder, $6, make_interval(secs => $7::float8), false, true, lock_time, lock_time,
     coalesce(lock_time + make_interval(secs => $7::float8), 'infinity')
   from granted
-  returning client, last_touch, nullif(expires_at, 'infinity') as expires_at
+  returning nullif(expires_at, 'infinity') as expires_at
 )
-select 'granted' as state, l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token,
-  l.holder, s.client, l.reference, l.metadata, l.lock_time, s.last_touch,
-  nullif(s.expires_at, 'infinity') as expires_at, $7::float8 as expires_in
+select 'granted' as state, l.id, null as namespace, null as resource_type, null as resource_id, null::uuid as session_id,
+  l.fencing_token, null as holder, null as client, null as reference, nullif(l.metadata, '{}') as metadata, l.lock_time,
+  null::timestamptz as last_touch, s.expires_at, null::float8 as expires_in
 from granted l, session s
 union all
 select 'resource_not_found', null, $1, $2, $3, null, null, null, null, null, null, null, null, null, null

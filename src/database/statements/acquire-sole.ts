@@ -1,4 +1,5 @@
 import type { LockRow } from '../lock-row.ts'
+import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
@@ -67,7 +68,7 @@ removed as (
 granted as (
   insert into ${schema}.locks
     (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time, reference, metadata, sole)
-  select $1, $2, $3, $4::uuid, ${schema}.next_fencing_token(), $5, clock.t, $8, $9::jsonb, true
+  select $1, $2, $3, $4::uuid, ${fencingToken(schema)}, $5, clock.t, $8, $9::jsonb, true
   from claim
   cross join clock
   cross join (select count(*) from removed) after_the_removal

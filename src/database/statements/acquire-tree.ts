@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import { PLANNED_ANEW } from '../pool.ts'
+import { fencingToken } from './fencing-token.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
 /**
@@ -143,7 +144,7 @@ removed as (
 granted as (
   insert into ${schema}.locks
     (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time, reference, metadata)
-  select $9, j.resource_type, j.resource_id, $1::uuid, ${schema}.next_fencing_token(), $2, clock.t, $7, $8::jsonb
+  select $9, j.resource_type, j.resource_id, $1::uuid, ${fencingToken(schema)}, $2, clock.t, $7, $8::jsonb
   from judged j
   cross join clock
   cross join (select count(*) from removed) after_the_removal

@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import type { CatalogueGuard } from './catalogue-guard.ts'
+import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
@@ -94,7 +95,7 @@ removed as (
 granted as (
   insert into ${schema}.locks
     (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time, reference, metadata)
-  select c.namespace, c.resource_type, c.resource_id, $1::uuid, ${schema}.next_fencing_token(), $2, clock.t, $7,
+  select c.namespace, c.resource_type, c.resource_id, $1::uuid, ${fencingToken(schema)}, $2, clock.t, $7,
     $8::jsonb
   from claimed c
   cross join clock
