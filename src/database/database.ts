@@ -1,4 +1,4 @@
-import { CompiledQuery, Kysely, PostgresDialect, type QueryResult } from 'kysely'
+import { Kysely, PostgresDialect } from 'kysely'
 import { Pool, type PoolCounts, type PoolSettings } from './pool.ts'
 import type { Tables } from './tables.ts'
 import { isDeadlock } from './trouble.ts'
@@ -35,8 +35,7 @@ export class Database {
   async run<Row>(text: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
     for (let tries = 1; ; tries += 1) {
       try {
-        const result = await this.kysely.executeQuery(CompiledQuery.raw(text, [...parameters]))
-        return (result as QueryResult<Row>).rows
+        return await this.#pool.query<Row>(text, parameters)
       } catch (error) {
         if (!isDeadlock(error) || tries === MAX_DEADLOCKS) throw error
       }

@@ -98,6 +98,16 @@ export class Pool implements PostgresPool {
     return new Connection(client, this.#settings, this.#warned, text => this.#nameOf(text))
   }
 
+  /** One statement on a connection of its own; it commits before this resolves. */
+  async query<R>(text: string, values: readonly unknown[]): Promise<readonly R[]> {
+    const connection = await this.connect()
+    try {
+      return (await connection.query<R>(text, values)).rows
+    } finally {
+      connection.release()
+    }
+  }
+
   async end(): Promise<void> {
     await this.#pool.end()
   }

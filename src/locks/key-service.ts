@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { requireServiceAdmin } from './access.ts'
 import type { ApiKey, ApiKeyStore, Principal, Role } from './api-key.ts'
@@ -102,5 +102,5 @@ function newKey(): string {
 }
 
 function hashOf(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
+  return hash('sha256', key, 'buffer')
 }
