@@ -35,6 +35,12 @@ export class CatalogueService {
     return (await this.#store.get(resource)) ?? notInCatalogue(resource)
   }
 
+  /** Whether there is such a resource. In a namespace that is not closed there is every one. */
+  async exists(principal: Principal, resource: Resource): Promise<boolean> {
+    const { isClosed } = await this.getNamespace(principal, resource.namespace)
+    return !isClosed || (await this.#store.get(resource)) !== undefined
+  }
+
   /** Adds or replaces one entry. */
   async put(principal: Principal, entry: CatalogueEntry): Promise<void> {
     requireWriter(principal, entry.resource.namespace)

@@ -1,5 +1,4 @@
 import type { Principal } from '../../../locks/api-key.ts'
-import { Refusal } from '../../../locks/errors.ts'
 import { RESOURCE_LIMITS, type Resource } from '../../../locks/resource.ts'
 import type { WireRequest } from '../../wire-route.ts'
 import { AlmError, wrongField } from './errors.ts'
@@ -92,14 +91,7 @@ export async function requireKnown(
   principal: Principal,
   resource: Resource,
 ): Promise<void> {
-  const { isClosed } = await services.catalogue.getNamespace(principal, resource.namespace)
-  if (!isClosed) return
-  try {
-    await services.catalogue.get(principal, resource)
-  } catch (error) {
-    if (error instanceof Refusal && error.code === 'resource_not_found') entityNotFound(resource)
-    throw error
-  }
+  if (!(await services.catalogue.exists(principal, resource))) entityNotFound(resource)
 }
 
 export function entityNotFound({ type, id }: Pick<Resource, 'type' | 'id'>, what = 'no'): never {

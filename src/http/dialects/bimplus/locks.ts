@@ -145,8 +145,7 @@ function expandOf(withChildren: boolean | undefined, settings: BimplusSettings):
 
 /** Refuses an object that nobody can lock. */
 async function requireKnown(services: AppServices, principal: Principal, resource: Resource): Promise<void> {
-  const { isClosed } = await services.catalogue.getNamespace(principal, resource.namespace)
-  if (isClosed) await services.catalogue.get(principal, resource)
+  if (!(await services.catalogue.exists(principal, resource))) objectNotFound()
 }
 
 function listOf({ locks, isWhole }: List, numbers: ReadonlyMap<string, number>): Reply {
@@ -157,9 +156,13 @@ function listOf({ locks, isWhole }: List, numbers: ReadonlyMap<string, number>):
   }
 }
 
+function objectNotFound(): never {
+  throw new Refusal('resource_not_found', 'the team has no such object')
+}
+
 function notFound(resource: Resource, unknown: readonly Resource[]): never {
   if (unknown.some(({ type, id }) => type === resource.type && id === resource.id)) {
-    throw new Refusal('resource_not_found', 'the team has no such object')
+    objectNotFound()
   }
   throw new Refusal('forbidden', 'the selection has an element that does not exist')
 }

@@ -1,6 +1,5 @@
 import type { Principal } from '../../../locks/api-key.ts'
 import { Refusal } from '../../../locks/errors.ts'
-import type { Resource } from '../../../locks/resource.ts'
 import { acquireLocks } from '../../acquiring.ts'
 import { parseJson } from '../../json.ts'
 import type { Reply } from '../../route.ts'
@@ -55,7 +54,7 @@ async function listLocks(request: WireRequest, settings: VersalSettings): Promis
   if (!isCourseKey(courseId)) return courseNotFound(courseId)
   const { locks, isNamed } = await locksOfCourse(services, settings, principal, courseId)
   // asked only where no lock names it: a lock is never hidden behind a catalogue that does not have its course
-  if (!isNamed && !(await exists(services, principal, courseResource(namespace, courseId)))) {
+  if (!isNamed && !(await services.catalogue.exists(principal, courseResource(namespace, courseId)))) {
     return courseNotFound(courseId)
   }
   return { status: 200, body: await presentLocks(services.users, locks) }
@@ -116,7 +115,7 @@ async function lockGadget(request: WireRequest, settings: VersalSettings): Promi
     case 'conflict':
       return errorReply(403, 'Resource locked')
     case 'resource_not_found':
-      return (await exists(services, principal, courseResource(namespace, subject.courseId)))
+      return (await services.catalogue.exists(principal, courseResource(namespace, subject.courseId)))
         ? gadgetNotFound(subject.gadgetId)
         : courseNotFound(subject.courseId)
   }
@@ -140,22 +139,6 @@ async function unlock(request: WireRequest, settings: VersalSettings): Promise<R
     throw error
   }
   return { status: 200, body: {} }
-}
-
-/** In a namespace that is not closed everything exists. */
-async function exists(
-  { catalogue }: AppServices,
-  principal: Principal,
-  resource: Resource,
-): Promise<boolean> {
-  if (!(await catalogue.getNamespace(principal, resource.namespace)).isClosed) return true
-  try {
-    await catalogue.get(principal, resource)
-    return true
-  } catch (error) {
-    if (error instanceof Refusal && error.code === 'resource_not_found') return false
-    throw error
-  }
 }
 
 function courseNotFound(courseId: string): Reply {
