@@ -19,10 +19,12 @@ async function sweep(url: string, config: Config, progress: (text: string) => vo
   )
   let said = performance.now()
   try {
-    return await sweepAll(new SessionRepository(database, config.TOMBSTONE_SECONDS), soFar => {
-      if (performance.now() - said < PROGRESS_EVERY_MS) return
-      said = performance.now()
-      progress(`${soFar.sessions} sessions so far\n`)
+    return await sweepAll(new SessionRepository(database, config.TOMBSTONE_SECONDS), {
+      progress: soFar => {
+        if (performance.now() - said < PROGRESS_EVERY_MS) return
+        said = performance.now()
+        progress(`${soFar.sessions} sessions so far\n`)
+      },
     })
   } finally {
     await database.close()

@@ -6,15 +6,21 @@ import type {
   SessionOutcome,
   SessionRequest,
   SessionStore,
-  SweepCount,
+  SweepStep,
 } from '../locks/session-store.ts'
 import type { Database } from './database.ts'
 import { type Batching, DEFAULT_BATCHING, Gatherer } from './gatherer.ts'
 import { type LeaseRow, type SessionRow, sessionOf } from './session-row.ts'
 import { createSessionSql } from './statements/create-session.ts'
-import { endSessionSql, sweepExpiredSql, sweepTombstonesSql } from './statements/end-sessions.ts'
+import { endSessionSql, type SweepRow, sweepSql } from './statements/end-sessions.ts'
 import { touchSessionSql, touchSessionsSql } from './statements/touch.ts'
 import { isFaultOfStatement } from './trouble.ts'
+
+/** Before every row: rows of a page are counted from 1. */
+const FIRST_PLACE = '(0,0)'
+
+/** 8 MiB, some forty thousand sessions: a few milliseconds where none of them has expired. */
+const PAGES_A_STEP = 1024
 
 interface SessionTouch {
   readonly sessionId: string
@@ -34,9 +40,7 @@ export class SessionRepository implements SessionStore {
   readonly #database: Database
   readonly #tombstoneSeconds: number
   readonly #touches: Gatherer<SessionTouch, SessionOutcome>
-  readonly #sql: Readonly<
-    Record<'create' | 'touch' | 'touchMany' | 'end' | 'sweepExpired' | 'sweepTombstones', string>
-  >
+  readonly #sql: Readonly<Record<'create' | 'touch' | 'touchMany' | 'end' | 'sweep', string>>
 
   /** `tombstoneSeconds`: how long the row of a named session stays after its end. */
   constructor(database: Database, tombstoneSeconds: number, batching: Batching = DEFAULT_BATCHING) {
@@ -54,8 +58,7 @@ export class SessionRepository implements SessionStore {
       touch: touchSessionSql(database.schema),
       touchMany: touchSessionsSql(database.schema),
       end: endSessionSql(database.schema),
-      sweepExpired: sweepExpiredSql(database.schema),
-      sweepTombstones: sweepTombstonesSql(database.schema),
+      sweep: sweepSql(database.schema),
     }
   }
 
@@ -119,10 +122,16 @@ export class SessionRepository implements SessionStore {
     return Number(sessions)
   }
 
-  async sweep(limit: number): Promise<SweepCount> {
-    const expired = await this.#database.run(this.#sql.sweepExpired, [limit])
-    const tombstones = await this.#database.run(this.#sql.sweepTombstones, [limit, this.#tombstoneSeconds])
-    return { sessions: expired.length, tombstones: tombstones.length }
+  /** A place is that of a row in the table, `(page,row)`. */
+  async sweep(limit: number, from: string | null): Promise<SweepStep> {
+    const after = from ?? FIRST_PLACE
+    const before = placeAfter(after, PAGES_A_STEP)
+    const parameters = [after, before, limit, this.#tombstoneSeconds]
+    const [row] = await this.#database.run<SweepRow>(this.#sql.sweep, parameters)
+    if (row === undefined) throw new Error('a sweep without an answer')
+    const { sessions, tombstones, stopped_at, pages } = row
+    const next = stopped_at ?? (pageOf(before) < pages ? before : null)
+    return { sessions, tombstones, next }
   }
 
   /** Judged by `now()`, like every read: see LockRepository. */
@@ -146,4 +155,12 @@ export class SessionRepository implements SessionStore {
       ])
       .$castTo<SessionRow>()
   }
+}
+
+function pageOf(place: string): number {
+  return Number(/^\((\d+),/.exec(place)?.[1])
+}
+
+function placeAfter(place: string, pages: number): string {
+  return `(${pageOf(place) + pages},0)`
 }

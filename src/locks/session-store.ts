@@ -28,6 +28,12 @@ export interface SweepCount {
   readonly tombstones: number
 }
 
+/** One step of a sweep, which walks through all sessions. */
+export interface SweepStep extends SweepCount {
+  /** Where the next step begins; null: this was the last. */
+  readonly next: string | null
+}
+
 /** Where sessions live. Throws `DatabaseTrouble` like LockStore. */
 export interface SessionStore {
   /** Creates the session, or touches the live one of that id and user. */
@@ -41,6 +47,6 @@ export interface SessionStore {
   list(filter: SessionFilter): Promise<readonly Session[]>
   /** Live sessions in the whole database. */
   count(): Promise<number>
-  /** One batch of tidying: at most `limit` expired sessions, and as many tombstones. */
-  sweep(limit: number): Promise<SweepCount>
+  /** One step of tidying: at most `limit` expired sessions and tombstones. `from` is the `next` of the step before. */
+  sweep(limit: number, from: string | null): Promise<SweepStep>
 }

@@ -1,11 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { DatabaseTrouble } from './errors.ts'
-import type { SessionStore, SweepCount } from './session-store.ts'
-
-/**
- * Sessions ended by one statement. Small enough that the rows it locks are free again in some ten
- * milliseconds, and that a killed sweep loses little.
- */
-const BATCH_SIZE = 500
+import type { SessionStore, SweepCount, SweepStep } from './session-store.ts'
+import { FIRST_BATCH, nextBatch, pauseMs } from './sweep-pace.ts'
 
 /**
  * Sessions with thousands of locks can make a batch longer than the statement time-out. A smaller one gets
@@ -18,31 +14,50 @@ export interface SweeperEvents {
   failed(error: unknown): void
 }
 
-/** Sweeps until nothing is left and says how much there was. */
+export interface SweepOptions {
+  readonly progress?: (soFar: SweepCount) => void
+  /** Ends the sweep after the step under way. */
+  readonly signal?: AbortSignal
+  /** Lets others work between two steps; ends early with the signal. */
+  readonly rest?: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+/** Walks once through all sessions and says how much there was to sweep. */
 export async function sweepAll(
   store: Pick<SessionStore, 'sweep'>,
-  progress: (soFar: SweepCount) => void = () => {},
-  goOn: () => boolean = () => true,
+  { progress = () => {}, signal = new AbortController().signal, rest = sleep }: SweepOptions = {},
 ): Promise<SweepCount> {
   let total: SweepCount = { sessions: 0, tombstones: 0 }
-  let limit = BATCH_SIZE
-  while (goOn()) {
-    let batch: SweepCount
+  let batch = FIRST_BATCH
+  let place: string | null = null
+  while (!signal.aborted) {
+    const started = performance.now()
+    let step: SweepStep
     try {
-      batch = await store.sweep(limit)
+      step = await store.sweep(batch, place)
     } catch (error) {
-      if (limit === 1 || !isTooSlow(error)) throw error
-      limit = Math.ceil(limit / SMALLER)
+      if (batch === 1 || !isTooSlow(error)) throw error
+      batch = Math.ceil(batch / SMALLER)
       continue
     }
+    const tookMs = performance.now() - started
     total = {
-      sessions: total.sessions + batch.sessions,
-      tombstones: total.tombstones + batch.tombstones,
+      sessions: total.sessions + step.sessions,
+      tombstones: total.tombstones + step.tombstones,
     }
     progress(total)
-    if (batch.sessions < limit && batch.tombstones < limit) break
+    place = step.next
+    if (place === null) break
+    batch = nextBatch(batch, step.sessions + step.tombstones, tookMs)
+    await rest(pauseMs(tookMs), signal)
   }
   return total
+}
+
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(error => {
+    if (!signal.aborted) throw error
+  })
 }
 
 function isTooSlow(error: unknown): boolean {
@@ -59,7 +74,7 @@ export class Sweeper {
   readonly #events: SweeperEvents
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
-  #stopped = true
+  #stop = new AbortController()
 
   constructor(store: Pick<SessionStore, 'sweep'>, intervalMs: number, events: SweeperEvents) {
     this.#store = store
@@ -68,13 +83,13 @@ export class Sweeper {
   }
 
   start(): void {
-    this.#stopped = false
+    this.#stop = new AbortController()
     this.#schedule()
   }
 
-  /** Resolves when the batch under way has ended. */
+  /** Resolves when the step under way has ended. */
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#stop.abort()
     clearTimeout(this.#timer)
     await this.#running
   }
@@ -83,7 +98,7 @@ export class Sweeper {
     const jitter = 0.75 + Math.random() / 2
     this.#timer = setTimeout(() => {
       this.#running = this.#sweep().finally(() => {
-        if (!this.#stopped) this.#schedule()
+        if (!this.#stop.signal.aborted) this.#schedule()
       })
     }, this.#intervalMs * jitter)
     this.#timer.unref()
@@ -92,7 +107,7 @@ export class Sweeper {
   async #sweep(): Promise<void> {
     const started = performance.now()
     try {
-      const count = await sweepAll(this.#store, undefined, () => !this.#stopped)
+      const count = await sweepAll(this.#store, { signal: this.#stop.signal })
       this.#events.swept(count, (performance.now() - started) / 1000)
     } catch (error) {
       this.#events.failed(error)

@@ -78,7 +78,7 @@ t.test('The service can do all of its work', async t => {
   t.ok(await stores.locks.release({ namespace: 'tests', lockId: taken.id, holder: 'bob' }))
   await grantedOne(stores, 'b')
   await expire(stores)
-  t.match(await stores.sessions.sweep(10), { sessions: Number })
+  t.match(await stores.sessions.sweep(10, null), { sessions: Number })
   const keys = new ApiKeyRepository(stores.database)
   const key = await keys.create({
     user: 'alice',

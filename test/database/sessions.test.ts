@@ -143,24 +143,6 @@ t.test('a release names one grant: a late one ends nothing newer', async t => {
   })
 })
 
-t.test('the sweep ends what has expired and nothing else', async t => {
-  const stores = await openStores(t)
-  const gone = named()
-  await granted(stores, ['a', 'b'], { session: gone })
-  await granted(stores, 'c')
-  await expire(stores)
-  const kept = await grantedOne(stores, 'd')
-  t.same(await stores.sessions.sweep(1), { sessions: 1, tombstones: 0 }, 'at most as many as asked for')
-  t.same(await stores.sessions.sweep(100), { sessions: 1, tombstones: 0 })
-  t.same(await stores.sessions.sweep(100), { sessions: 0, tombstones: 0 })
-  t.match(await stores.sql('select id from locks'), [{ id: kept.id }])
-  t.same(await acquire(stores, 'a', { session: gone }), { kind: 'session_expired' }, 'its tombstone stays')
-  await stores.sql("update sessions set ended_at = ended_at - interval '2 hours' where ended_at is not null")
-  t.same(await stores.sessions.sweep(100), { sessions: 0, tombstones: 1 })
-  t.match(await acquire(stores, 'a', { session: gone }), { kind: 'granted' })
-  t.same(await faults(stores), [])
-})
-
 t.test('lists are pages in the order of ids, and filters combine', async t => {
   const stores = await openStores(t)
   const session = named()

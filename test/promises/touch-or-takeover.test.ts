@@ -125,7 +125,11 @@ t.test('whoever ends an expired session looks again under its row lock', async t
   )
   const taking = acquire(stores, 'a', { holder: 'bob' })
   t.same(await taking, { kind: 'contended' }, 'a touch whose commit is under way is neither held nor free')
-  t.same(await stores.sessions.sweep(10), { sessions: 0, tombstones: 0 }, 'and the sweeper passes it by')
+  t.match(
+    await stores.sessions.sweep(10, null),
+    { sessions: 0, tombstones: 0 },
+    'and the sweeper passes it by',
+  )
   await blocker.query('commit')
   t.match(await acquire(stores, 'a', { holder: 'bob' }), { kind: 'conflict', conflicts: [{ id: lock.id }] })
 })

@@ -1,4 +1,7 @@
+import { PLANNED_ANEW } from '../pool.ts'
 import { clockAfter } from './lease.ts'
+
+const ENDED = 'select id from deleted union all select id from ended'
 
 /**
  * Ends sessions, and by the triggers their locks. `victims` selects the rows to lock; what is judged is judged
@@ -6,7 +9,13 @@ import { clockAfter } from './lease.ts'
  *
  * A session that the client named stays as a tombstone; another's row is deleted.
  */
-function ending(schema: string, victims: string, condition: string, reason: string): string {
+function ending(
+  schema: string,
+  victims: string,
+  condition: string,
+  reason: string,
+  answer: string = ENDED,
+): string {
   return `with victim as materialized (
   ${victims}
 ),
@@ -25,7 +34,7 @@ ended as (
   where s.id = dead.id and dead.named
   returning s.id
 )
-select id from deleted union all select id from ended`
+${answer}`
 }
 
 /** What an explicit end does. $1 session id, $2 user, or null for anybody's. */
@@ -68,29 +77,51 @@ export function endSecretSql(schema: string): string {
   )
 }
 
-/**
- * What the sweeper does. There is no index on any time, since it would end HOT updates: the scan of 100,000
- * sessions takes some 8 ms. $1 how many at most.
- */
-export function sweepExpiredSql(schema: string): string {
-  return ending(
-    schema,
-    `select s.id, s.named, s.expires_at from ${schema}.sessions s
-  where s.ended_at is null and s.expires_at <= clock_timestamp()
-  limit $1
-  for update skip locked`,
-    'victim.expires_at <= clock.t',
-    'expired',
-  )
+/** What one step of a sweep came to. */
+export interface SweepRow {
+  readonly sessions: number
+  readonly tombstones: number
+  /** The last row that was looked at, where there may be more in the stretch. */
+  readonly stopped_at: string | null
+  /** Pages of the table. */
+  readonly pages: number
 }
 
-/** Removes tombstones. $1 how many at most, $2 retention in seconds. */
-export function sweepTombstonesSql(schema: string): string {
-  return `with old as materialized (
-  select s.id from ${schema}.sessions s
-  where s.ended_at <= now() - make_interval(secs => $2::float8)
-  limit $1
-  for update skip locked
-)
-delete from ${schema}.sessions s using old where s.id = old.id returning s.id`
+/**
+ * One step of a walk through the table in the order of its rows' places: ends the sessions of a stretch that have
+ * expired, and removes its old tombstones. There is no index on any time, since it would end HOT updates. So the walk
+ * reads every row, but each of them once: a scan that began at the top for every batch would read again and again
+ * what the batches before it left dead, and a million sessions would take a thousand scans of a million rows.
+ *
+ * It waits for nobody: a row that is locked is being touched or ended, and the next sweep passes it again. So does a
+ * session whose row was moved by an update to a place behind the walk.
+ *
+ * Planned each time, since a plan that was made for a table of one page would read the whole of a large one.
+ *
+ * $1 the place after which the stretch begins, $2 the place before which it ends, $3 how many rows at most,
+ * $4 for how long tombstones stay, in seconds.
+ */
+export function sweepSql(schema: string): string {
+  const sweeping = ending(
+    schema,
+    `select s.ctid as place, s.id, s.named and s.ended_at is null as named, s.expires_at, s.ended_at
+  from ${schema}.sessions s
+  where s.ctid > $1::tid and s.ctid < $2::tid
+    and (
+      s.ended_at is null and s.expires_at <= now()
+      or s.ended_at <= now() - make_interval(secs => $4::float8)
+    )
+  limit $3::int
+  for update skip locked`,
+    'victim.ended_at is not null or victim.expires_at <= clock.t',
+    'expired',
+    `select
+  count(*) filter (where dead.ended_at is null)::int as sessions,
+  count(*) filter (where dead.ended_at is not null)::int as tombstones,
+  (select max(place)::text from victim having count(*) >= $3::int) as stopped_at,
+  (pg_relation_size('${schema}.sessions') / current_setting('block_size')::int)::int as pages
+from (${ENDED}) gone
+join dead using (id)`,
+  )
+  return `${PLANNED_ANEW}${sweeping}`
 }
