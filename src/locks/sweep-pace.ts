@@ -3,17 +3,17 @@
  * while it works: clients notice a batch that takes long, and many that follow at once. It is in no hurry.
  */
 
-/** What a batch should take: less than clients wait for a commit on a busy server. */
-const GOOD_BATCH_MS = 10
+/** What a batch should take: no longer than clients wait for an answer of a busy service. */
+const GOOD_BATCH_MS = 20
 
 export const FIRST_BATCH = 100
-/** A sweep has to come to its end also where every statement takes long. */
-const SMALLEST_BATCH = 25
+/** Where every statement takes long a smaller one is hardly quicker, and a sweep has to come to its end. */
+const SMALLEST_BATCH = 100
 const LARGEST_BATCH = 500
 
-/** A sweep works a fifth of its time. */
-const REST = 4
-const LONGEST_REST_MS = 200
+/** A sweep works a quarter of its time. */
+const REST = 3
+const LONGEST_REST_MS = 150
 
 /** How many rows the next step may take at most, after one that found `found` of at most `batch`. */
 export function nextBatch(batch: number, found: number, tookMs: number): number {
