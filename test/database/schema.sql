@@ -87,6 +87,7 @@ create table locks (
   autovacuum_vacuum_cost_delay=0,
   vacuum_truncate=off
 );
+CREATE INDEX locks_namespace_id_idx ON locks USING btree (namespace, id);
 CREATE INDEX locks_session_id_idx ON locks USING btree (session_id);
 CREATE UNIQUE INDEX locks_sole_key ON locks USING btree (namespace, resource_type, holder) WHERE sole;
 comment on table locks is
