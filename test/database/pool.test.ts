@@ -44,7 +44,8 @@ t.test('connections carry the settings that the statements count on', async t =>
     `select current_setting('statement_timeout') as statement_timeout, current_setting('lock_timeout') as lock_timeout,
        current_setting('idle_in_transaction_session_timeout') as idle, current_setting('jit') as jit,
        current_setting('plan_cache_mode') as plans, current_setting('client_connection_check_interval') as check,
-       current_setting('transaction_isolation') as isolation`,
+       current_setting('transaction_isolation') as isolation,
+       current_setting('max_parallel_workers_per_gather') as helpers`,
     [],
   )
   t.same(row, {
@@ -55,6 +56,7 @@ t.test('connections carry the settings that the statements count on', async t =>
     plans: 'force_generic_plan',
     check: '500ms',
     isolation: 'read committed',
+    helpers: '0',
   })
 })
 

@@ -126,6 +126,7 @@ t.test('The service works within its time-outs and settings, whatever connects w
     idle_in_transaction_session_timeout: '2000',
     jit: 'off',
     lock_timeout: '500',
+    max_parallel_workers_per_gather: '0',
     plan_cache_mode: 'force_generic_plan',
     statement_timeout: '5000',
     synchronous_commit: 'on',
