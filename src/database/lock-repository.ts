@@ -10,6 +10,7 @@ import { ExpandingAcquirer } from './expanding-acquirer.ts'
 import { type Batching, DEFAULT_BATCHING } from './gatherer.ts'
 import { LockBatches, type Released } from './lock-batches.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
+import { prefixEnd } from './prefix-end.ts'
 import { SetReleaser } from './set-releaser.ts'
 import { listBelowSql } from './statements/list-below.ts'
 
@@ -100,7 +101,9 @@ export class LockRepository implements LockStore {
     if (filter.type !== undefined) query = query.where('l.resource_type', '=', filter.type)
     if (filter.id !== undefined) query = query.where('l.resource_id', '=', filter.id)
     if (filter.idPrefix !== undefined) {
-      query = query.where(sql<boolean>`starts_with(l.resource_id, ${filter.idPrefix})`)
+      const end = prefixEnd(filter.idPrefix)
+      query = query.where('l.resource_id', '>=', filter.idPrefix)
+      if (end !== undefined) query = query.where('l.resource_id', '<', end)
     }
     if (filter.holder !== undefined) query = query.where('l.holder', '=', filter.holder)
     if (filter.client !== undefined) query = query.where('s.client', 'is not distinct from', filter.client)
