@@ -5,8 +5,8 @@ import { WORKLOADS, type WorkloadName } from './workloads.ts'
 export const USAGE = `npm run bench -- [options]
 
   --rounds N            how often everything is measured, alternating (5)
-  --seconds S           how long each measurement is (5)
-  --warmup S            how long its clients work before it begins (2)
+  --seconds S           how long each measurement is (5; with --growth 3)
+  --warmup S            how long its clients work before it begins (2; with --growth 0.5)
   --connections N,...   (1,16,64,128,256)
   --targets NAME,...    leasehold, "leasehold, group commit off" (or off), pgbench, koa, etcd, redis (all)
   --workloads NAME,...  distinct, named, hot, touch, mixed (all); other targets know distinct alone
@@ -61,10 +61,11 @@ const OFF: TargetName = 'leasehold, group commit off'
 export function readOptions(args: readonly string[]): Options {
   const { values } = parse(args)
   const quick = values.quick === true
+  const growth = values.growth === true
   return {
     rounds: number('--rounds', values.rounds, quick ? 1 : 5, 1),
-    seconds: number('--seconds', values.seconds, quick ? 1 : 5, 0.1),
-    warmupSeconds: number('--warmup', values.warmup, quick ? 0.3 : 2, 0),
+    seconds: number('--seconds', values.seconds, quick ? 1 : growth ? 3 : 5, 0.1),
+    warmupSeconds: number('--warmup', values.warmup, quick ? 0.3 : growth ? 0.5 : 2, 0),
     connections: numbers('--connections', values.connections, quick ? [1, 16] : [1, 16, 64, 128, 256], 1),
     targets: names('--targets', values.targets, TARGET_NAMES, text =>
       text
@@ -78,7 +79,7 @@ export function readOptions(args: readonly string[]): Options {
     folder: values.folder,
     profile: values.profile,
     out: values.out,
-    growth: values.growth
+    growth: growth
       ? {
           sizes: numbers(
             '--sizes',

@@ -8,7 +8,9 @@ export const LISTED_NAMESPACE = 'listed'
 export const LISTED_LOCKS = 1000
 /** The user of the service's first key, whose sessions these have to be to be touched. */
 const USER = 'admin'
-const BATCH_LOCKS = 100_000
+const BATCH_LOCKS = 250_000
+/** Sorting so many entries of an index at once is quicker than finding a place for each of them. */
+const INDEX_AFTERWARDS = 500_000
 
 /** The namespace of the held lock of this number. */
 export function heldNamespace(lock: number): string {
@@ -31,16 +33,48 @@ export async function fillHeld(
   schema: string,
   from: number,
   to: number,
-  progress: (done: number) => void,
+  progress: (text: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const namespace = `'held-' || n % ${NAMESPACES}`
+  const indexes = to - from < INDEX_AFTERWARDS ? [] : await dropIndexes(database, schema)
   for (let start = from; start < to; start += BATCH_LOCKS) {
     signal.throwIfAborted()
     const end = Math.min(start + BATCH_LOCKS, to)
     await insert(database, schema, { prefix: 'held', namespace, from: start, to: end })
-    progress(end)
+    progress(`filling: ${end.toLocaleString('en-US')} locks`)
   }
+  await database.query("set maintenance_work_mem = '512MB'")
+  for (const { name, make } of indexes) {
+    signal.throwIfAborted()
+    progress(`filling: ${name}`)
+    await database.query(make)
+  }
+  await database.query('reset maintenance_work_mem')
+}
+
+interface Index {
+  readonly name: string
+  readonly drop: string
+  readonly make: string
+}
+
+/** Drops the indexes of the locks but that of the primary key, which grows at its end only. The statements to remake them. */
+async function dropIndexes(database: DatabaseServer, schema: string): Promise<readonly Index[]> {
+  const indexes = await database.query<Index & Record<string, unknown>>(
+    `select i.indexrelid::regclass::text as name,
+            case when c.oid is null then format('drop index %s', i.indexrelid::regclass)
+                 else format('alter table %s drop constraint %I', i.indrelid::regclass, c.conname) end as drop,
+            case when c.oid is null then pg_get_indexdef(i.indexrelid)
+                 else format('alter table %s add constraint %I %s', i.indrelid::regclass, c.conname,
+                             pg_get_constraintdef(c.oid)) end as make
+     from pg_index i
+     left join pg_constraint c on c.conindid = i.indexrelid and c.contype = 'u'
+     where i.indrelid = $1::regclass and not i.indisprimary`,
+    [`${schema}.locks`],
+  )
+  for (const { drop } of indexes) await database.query(drop)
+  return indexes
 }
 
 /** What a while without growth does to tables, so that each size is measured in good order. */
@@ -83,11 +117,13 @@ async function insert(database: DatabaseServer, schema: string, batch: Batch): P
       [Math.ceil(from / LOCKS_PER_SESSION), Math.ceil(to / LOCKS_PER_SESSION) - 1],
     )
     await database.query(
+      // the high part of a token is the same for all of them: asking for it once takes a minute off ten million
       `insert into ${schema}.locks
          (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time)
        select ${namespace}, 'item', '${prefix}-' || n, ${sessionIdSql(prefix, `n / ${LOCKS_PER_SESSION}`)},
-              ${schema}.next_fencing_token(), '${USER}', now()
-       from generate_series($1::int, $2::int) as n`,
+              high.part + nextval('${schema}.fencing_token_seq'), '${USER}', now()
+       from generate_series($1::int, $2::int) as n,
+            (select ${schema}.next_fencing_token() >> 40 << 40 as part offset 0) as high`,
       [from, to - 1],
     )
     await database.query('commit')

@@ -63,8 +63,7 @@ export async function measureGrowth(
   const tables: Record<string, readonly TableStatistics[]> = {}
   let held = 0
   for (const size of growth.sizes) {
-    const say = (done: number) => progress.say(`filling: ${done.toLocaleString('en-US')} locks`)
-    await fillHeld(database, GROWN, held, size, say, signal)
+    await fillHeld(database, GROWN, held, size, text => progress.say(text), signal)
     held = size
     await settle(database, GROWN)
     tables[size] = await tableStatistics(database, GROWN)

@@ -10,6 +10,8 @@ import { operationClient } from './operations.ts'
 /** So many of the expired sessions, or a few more, tell how far the sweep is. They are spread over all of them. */
 const SAMPLE = 1000
 const POLL_MS = 100
+/** The window before the sweep is so many times as long as others, since all is compared with this one alone. */
+const LONG_WINDOW = 3
 
 /** What measures the sweep. */
 export interface SweepMeasure {
@@ -27,7 +29,12 @@ export interface SweepMeasure {
 export async function measureSweep(measure: SweepMeasure): Promise<SweepResult> {
   const { service, heldLocks, sweptLocks, timing, progress, signal } = measure
   const processes = { service: [service.pid], database: [] }
-  const before = await measureWindow(await startLoad(measure, 'before'), processes, timing, signal)
+  const before = await measureWindow(
+    await startLoad(measure, 'before'),
+    processes,
+    { ...timing, seconds: timing.seconds * LONG_WINDOW },
+    signal,
+  )
   const load = await startLoad(measure, 'during')
   try {
     await workFor(load, timing.warmupSeconds, signal)
