@@ -12,6 +12,7 @@ import { LockBatches, type Released } from './lock-batches.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { prefixEnd } from './prefix-end.ts'
 import { SetReleaser } from './set-releaser.ts'
+import { COUNTED_ROWS, type CountRow, countLocksSql } from './statements/count-live.ts'
 import { listBelowSql } from './statements/list-below.ts'
 
 export interface LockRepositoryOptions {
@@ -35,6 +36,7 @@ export class LockRepository implements LockStore {
   readonly #expanding: ExpandingAcquirer
   readonly #releaser: SetReleaser
   readonly #batches: LockBatches
+  readonly #countSql: string
   readonly #listBelowSql: string
 
   constructor(
@@ -47,6 +49,7 @@ export class LockRepository implements LockStore {
     this.#expanding = new ExpandingAcquirer(database, bulk, this.#acquirer, events)
     this.#releaser = new SetReleaser(database, bulk)
     this.#batches = new LockBatches(database, batching)
+    this.#countSql = countLocksSql(database.schema)
     this.#listBelowSql = listBelowSql(database.schema)
   }
 
@@ -121,11 +124,8 @@ export class LockRepository implements LockStore {
   }
 
   async count(): Promise<number> {
-    const { locks } = await this.#held()
-      .clearSelect()
-      .select(({ fn }) => fn.countAll<string>().as('locks'))
-      .executeTakeFirstOrThrow()
-    return Number(locks)
+    const [row] = await this.#database.run<CountRow>(this.#countSql, [COUNTED_ROWS])
+    return Number(row?.live)
   }
 
   /**

@@ -11,6 +11,7 @@ import type {
 import type { Database } from './database.ts'
 import { type Batching, DEFAULT_BATCHING, Gatherer } from './gatherer.ts'
 import { type LeaseRow, type SessionRow, sessionOf } from './session-row.ts'
+import { COUNTED_ROWS, type CountRow, countSessionsSql } from './statements/count-live.ts'
 import { createSessionSql } from './statements/create-session.ts'
 import { endSessionSql, type SweepRow, sweepSql } from './statements/end-sessions.ts'
 import { touchSessionSql, touchSessionsSql } from './statements/touch.ts'
@@ -40,7 +41,7 @@ export class SessionRepository implements SessionStore {
   readonly #database: Database
   readonly #tombstoneSeconds: number
   readonly #touches: Gatherer<SessionTouch, SessionOutcome>
-  readonly #sql: Readonly<Record<'create' | 'touch' | 'touchMany' | 'end' | 'sweep', string>>
+  readonly #sql: Readonly<Record<'count' | 'create' | 'touch' | 'touchMany' | 'end' | 'sweep', string>>
 
   /** `tombstoneSeconds`: how long the row of a named session stays after its end. */
   constructor(database: Database, tombstoneSeconds: number, batching: Batching = DEFAULT_BATCHING) {
@@ -54,6 +55,7 @@ export class SessionRepository implements SessionStore {
       isDivisible: isFaultOfStatement,
     })
     this.#sql = {
+      count: countSessionsSql(database.schema),
       create: createSessionSql(database.schema),
       touch: touchSessionSql(database.schema),
       touchMany: touchSessionsSql(database.schema),
@@ -115,11 +117,8 @@ export class SessionRepository implements SessionStore {
   }
 
   async count(): Promise<number> {
-    const { sessions } = await this.#live()
-      .clearSelect()
-      .select(({ fn }) => fn.countAll<string>().as('sessions'))
-      .executeTakeFirstOrThrow()
-    return Number(sessions)
+    const [row] = await this.#database.run<CountRow>(this.#sql.count, [COUNTED_ROWS])
+    return Number(row?.live)
   }
 
   /** A place is that of a row in the table, `(page,row)`. */

@@ -49,6 +49,6 @@ export interface LockStore {
   list(filter: LockFilter): Promise<readonly Lock[]>
   /** Live locks of what the resource stands for by the catalogue, in the order of their types and ids. */
   listBelow(resource: Resource, expand: Expand, limit: number): Promise<readonly Lock[]>
-  /** Live locks in the whole database. */
+  /** Live locks in the whole database; estimated where there are very many. */
   count(): Promise<number>
 }

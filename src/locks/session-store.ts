@@ -45,7 +45,7 @@ export interface SessionStore {
   end(sessionId: string, user: string | null): Promise<boolean>
   /** Live sessions in the order of their ids. */
   list(filter: SessionFilter): Promise<readonly Session[]>
-  /** Live sessions in the whole database. */
+  /** Live sessions in the whole database; estimated where there are very many. */
   count(): Promise<number>
   /** One step of tidying: at most `limit` expired sessions and tombstones. `from` is the `next` of the step before. */
   sweep(limit: number, from: string | null): Promise<SweepStep>
