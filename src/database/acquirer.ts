@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
 import { DatabaseTrouble } from '../locks/errors.ts'
 import { MAX_RESOURCES_PER_ACQUIRE } from '../locks/resource.ts'
+import { crowdsOf, verdictBehind } from './crowd.ts'
 import type { Database } from './database.ts'
 import { type Batching, Gatherer } from './gatherer.ts'
 import {
@@ -172,24 +173,32 @@ export class Acquirer {
     await Promise.all(expired.map(id => this.#ending.get(id)))
   }
 
-  #acquireLone(batch: readonly Pending[]): Promise<readonly Verdict[]> {
-    const [first] = batch
-    return first !== undefined && batch.length === 1
-      ? this.#acquireOne(first).then(verdict => [verdict])
-      : this.#acquireMany(batch)
+  async #acquireLone(batch: readonly Pending[]): Promise<readonly Verdict[]> {
+    const crowds = crowdsOf(batch)
+    const firsts = await this.#acquireDistinct(crowds.map(({ first }) => first))
+    const verdicts: Verdict[] = batch.map(() => AGAIN)
+    crowds.forEach(({ positions: [own = 0, ...behind] }, index) => {
+      const verdict = firsts[index] ?? AGAIN
+      verdicts[own] = verdict
+      for (const position of behind) verdicts[position] = verdictBehind(verdict)
+    })
+    return verdicts.map(verdict => this.#counted(verdict))
   }
 
-  async #acquireMany(batch: readonly Pending[]): Promise<readonly Verdict[]> {
+  /** No two of the same resource. */
+  async #acquireDistinct(batch: readonly Pending[]): Promise<readonly Verdict[]> {
+    const [first] = batch
+    if (first !== undefined && batch.length === 1) return [await this.#acquireOne(first)]
     const rows = await this.#database.run<AcquireManyRow>(this.#sql.many, manyParameters(batch))
     const byNumber = new Map(rows.map(row => [row.request, row]))
-    return batch.map((pending, index) => this.#counted(verdictOfLone(byNumber.get(index + 1), pending)))
+    return batch.map((pending, index) => verdictOfLone(byNumber.get(index + 1), pending))
   }
 
   async #acquireOne(pending: Pending): Promise<Verdict> {
     const parameters = oneParameters(pending)
     if (parameters === undefined) return AGAIN
     const [row] = await this.#database.run<AcquireOneRow>(this.#sql.one, parameters)
-    return this.#counted(verdictOfLone(row, pending))
+    return verdictOfLone(row, pending)
   }
 
   async #acquireBatch(batch: readonly Pending[]): Promise<readonly Verdict[]> {

@@ -9,10 +9,7 @@ export type AcquireManyRow = AcquireOneRow & { readonly request: number }
  * Many requests for one resource each, every one under a session of its own: acquire-one.ts, once for all of them.
  * It waits for nothing: resources are claimed, and the sessions are new. Each request has a verdict of its own.
  *
- * Several may want the same resource. Then the first of them gets it, where it is free, and the others are told so: a
- * crowd at one resource is one statement, and not as many as there are in it.
- *
- * $1 namespaces, $2 types, $3 ids; $4 session ids (new, none twice), $5 holders, $6 clients, $7 ttls in seconds
+ * $1 namespaces, $2 types, $3 ids, no resource twice; $4 session ids (new, none twice), $5 holders, $6 clients, $7 ttls in seconds
  * or null, $8 references, $9 metadata.
  */
 export function acquireManySql(schema: string): string {
@@ -51,7 +48,7 @@ session as (
     coalesce(g.lock_time + make_interval(secs => w.ttl), 'infinity')
   from granted g
   join wanted w using (session_id)
-  returning id, client, last_touch, expires_at
+  returning id, expires_at
 )
 select w.request::int as request, 'granted' as state, l.id, null as namespace, null as resource_type,
   null as resource_id, null::uuid as session_id, l.fencing_token, null as holder, null as client, null as reference,
@@ -60,14 +57,6 @@ select w.request::int as request, 'granted' as state, l.id, null as namespace, n
 from granted l
 join session s on s.id = l.session_id
 join wanted w on w.session_id = l.session_id
-union all
-select w.request::int, 'conflict', l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token,
-  l.holder, s.client, l.reference, l.metadata, l.lock_time, s.last_touch, nullif(s.expires_at, 'infinity'),
-  extract(epoch from nullif(s.expires_at, 'infinity') - l.lock_time)::float8
-from granted l
-join session s on s.id = l.session_id
-join wanted w using (namespace, resource_type, resource_id)
-where w.session_id <> l.session_id
 union all
 select request::int, 'resource_not_found', null, namespace, resource_type, resource_id, null, null, null, null, null, null,
   null, null, null, null
