@@ -32,8 +32,8 @@ export class ServiceMetrics {
     })
     this.#sweepDuration = new Histogram({
       name: 'leasehold_sweep_duration_seconds',
-      help: 'Time of a sweep',
-      buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+      help: 'Time of a sweep, its rests included',
+      buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600],
       registers,
     })
   }
