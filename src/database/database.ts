@@ -48,5 +48,7 @@ export class Database {
 
   async close(): Promise<void> {
     await this.kysely.destroy()
+    // kysely ends the pool only where it has used it itself
+    await this.#pool.end()
   }
 }

@@ -63,6 +63,7 @@ export class Pool implements PostgresPool {
   readonly #names = new Map<string, string>()
   /** Clients that were warned that a commit was not confirmed by the standby. */
   readonly #warned = new WeakSet<pg.ClientBase>()
+  #ended: Promise<void> | undefined
 
   constructor(settings: PoolSettings) {
     this.#settings = settings
@@ -108,8 +109,10 @@ export class Pool implements PostgresPool {
     }
   }
 
-  async end(): Promise<void> {
-    await this.#pool.end()
+  /** Resolves when every statement has ended; safe to call twice. */
+  end(): Promise<void> {
+    this.#ended ??= this.#pool.end()
+    return this.#ended
   }
 
   /** Runs once for each new connection, before its first use. */

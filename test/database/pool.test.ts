@@ -38,6 +38,19 @@ async function troubleOf(work: Promise<unknown>): Promise<DatabaseTrouble> {
   return error
 }
 
+t.test('Closing lets go of every connection, whoever opened it', async t => {
+  const url = await freshDatabase(t)
+  const plain = open(t, url)
+  await plain.run('select 1', [])
+  const built = open(t, url)
+  await built.kysely.selectFrom('users').select('id').execute()
+  for (const database of [plain, built]) {
+    t.equal(database.connections.total, 1)
+    await database.close()
+    t.equal(database.connections.total, 0)
+  }
+})
+
 t.test('connections carry the settings that the statements count on', async t => {
   const database = open(t, await freshDatabase(t), { statementTimeoutMs: 1234, lockTimeoutMs: 321 })
   const [row] = await database.run(
