@@ -1,6 +1,6 @@
 import t from 'tap'
 import { putTree } from '../support/catalogue.ts'
-import { acquire, faults, grantedOne, openStores, type Stores } from '../support/database.ts'
+import { acquire, faults, grantedOne, named, openStores, type Stores } from '../support/database.ts'
 import { randomFrom, SEED } from '../support/random.ts'
 import { connectedTo } from '../support/scratch-database.ts'
 import { until } from '../support/until.ts'
@@ -66,6 +66,22 @@ async function overtake(t: Parameters<typeof connectedTo>[0], stores: Stores) {
   for (const { lock } of outcome.grants) tokens.push(lock.fencingToken)
   return { overtaking: overtaking.kind, tokens }
 }
+
+t.test('a large set that lost one of its locks while it waited is taken whole all the same', async t => {
+  const stores = await openStores(t)
+  await putTree(stores, 'root', LARGE)
+  const session = named(undefined, 30, false)
+  const lock = await grantedOne(stores, 'root', { session })
+  const other = await connectedTo(t, stores.url)
+  await other.query('begin')
+  await other.query(`select leasehold.claim_resource('tests', 'thing', 'elsewhere')`)
+  const large = acquire(stores, 'root', { ...CONTENTS, session })
+  await untilWaiting(stores, 1)
+  t.ok(await stores.locks.release({ namespace: 'tests', lockId: lock.id, holder: 'alice' }))
+  await other.query('commit')
+  t.match(await large, { kind: 'granted', count: LARGE + 1, existingCount: 0 })
+  t.equal(await stores.locks.count(), LARGE + 1)
+})
 
 t.test('nobody is granted a member of a large set that is being granted', async t => {
   const { overtaking, tokens } = await overtake(t, await openStores(t))

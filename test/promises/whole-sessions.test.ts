@@ -127,6 +127,44 @@ t.test('a takeover that waited for the old holder takes what is there then', asy
   t.same(await faults(stores), [])
 })
 
+for (const [how, options] of [
+  ['an acquire', {}],
+  ['a takeover', { takeover: { reason: 'test' } }],
+] as const) {
+  t.test(
+    `${how} of a set that lost one of its locks while it waited is not granted the rest alone`,
+    async t => {
+      const stores = await openStores(t)
+      const session = named(undefined, 30, false)
+      const lock = await grantedOne(stores, 'a', { session })
+      const [released, taken] = await queueBehind(t, stores, session.id, [
+        () => stores.locks.release({ namespace: 'tests', lockId: lock.id, holder: 'alice' }),
+        () => acquire(stores, ['a', 'b'], { session, ...options }),
+      ])
+      t.ok(released)
+      t.match(taken, { kind: 'granted', existingCount: 0 }, 'what was released is granted anew')
+      t.match(await stores.sql('select resource_id from locks order by resource_id'), [
+        { resource_id: 'a' },
+        { resource_id: 'b' },
+      ])
+      t.same(stores.retries, ['partial_set'])
+    },
+  )
+}
+
+t.test('a set of which a lock was taken over while it waited is refused', async t => {
+  const stores = await openStores(t)
+  const session = named(undefined, 30, false)
+  await grantedOne(stores, 'a', { session })
+  const [taken, refused] = await queueBehind(t, stores, session.id, [
+    () => acquire(stores, 'a', { holder: 'root', takeover: { reason: 'test' } }),
+    () => acquire(stores, ['a', 'b'], { session }),
+  ])
+  t.equal(taken.kind, 'granted')
+  t.match(refused, { kind: 'conflict', conflicts: [{ holder: 'root', resource: { id: 'a' } }] })
+  t.match(await stores.sql('select resource_id, holder from locks'), [{ resource_id: 'a', holder: 'root' }])
+})
+
 t.test('a touch that waited for a takeover finds its lock gone', async t => {
   const stores = await openStores(t)
   const session = named()

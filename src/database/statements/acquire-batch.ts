@@ -41,8 +41,11 @@ export interface AcquireBatchRow extends LockRow {
  * 5. A lock of the own session counts as held only if that session was touched here. It may have gone, and its
  *    locks with it, while this statement waited for its row; the snapshot still shows them.
  * 6. Sessions are written after the grants, and only for grants.
- * 7. `partial` finds a set of which some inserts met rows that the snapshot did not show, and a session that
- *    somebody else made meanwhile: the error undoes the whole statement, and it is sent again.
+ * 7. Whoever is granted the rest of a set keeps what it had of it until the commit (`kept`): that may have been released
+ *    or taken over during the wait, and the snapshot still shows it. It does not wait for such a row, so whoever
+ *    deletes it by hand cannot deadlock with this.
+ * 8. `partial` finds a set of which some inserts met rows that the snapshot did not show, or of which a lock has gone
+ *    meanwhile, and a session that somebody else made: the error undoes the whole statement, and it is sent again.
  *
  * $1-$6 sessions: ids, users, clients, ttls in seconds, kinds (new, make, have), ends with last lock.
  * $7-$9 requests: re-entry (session, user, client), reference, metadata.
@@ -150,10 +153,26 @@ result as materialized (
   from granted g
   join claimed c using (namespace, resource_type, resource_id)
 ),
+held_already as materialized (
+  select f.request, seen.id
+  from free f
+  join claimed c using (request)
+  join seen using (position)
+  where f.missing > 0
+),
+kept as materialized (
+  select l.id
+  from ${schema}.locks l
+  where l.id in (select id from held_already)
+  for key share skip locked
+),
 partial as materialized (
   select f.request from free f
   where f.missing > 0
     and (select count(*) from result where result.request = f.request) not in (0, f.missing)
+  union all
+  select request from held_already
+  where id not in (select id from kept)
   union all
   select 0 from granted
   where not exists (select from present where present.id = granted.session_id)

@@ -43,7 +43,8 @@ export interface AcquireTreeRow extends Omit<LockRow, 'id'> {
  *    locked is in it, and nothing can be added until the commit.
  * 3. The other CTEs see the locks as they were when the statement began, which may be before the claim was had. A
  *    lock that was granted in between makes `on conflict` skip its row: `partial` finds that the count is wrong, and
- *    the error undoes the whole. One that was released in between is a conflict that was true when it was asked.
+ *    the error undoes the whole. One that was released in between is a conflict that was true when it was asked. A lock of
+ *    the set that was held already, and is not any more, undoes the whole too, where more was granted (`kept`).
  * 4. Tokens are drawn by the insert, under the claim and in the order of keys: greater than every one of the
  *    namespace that was granted before.
  * 5. Rows of sessions are locked in the order of their ids, then the clock is read, then it is judged: as in every
@@ -126,7 +127,7 @@ total as materialized (
   from judged
 ),
 ready as materialized (
-  select total.resources - total.existing as absent
+  select total.resources - total.existing as absent, total.existing
   from total, usable
   where total.resources <= $13::int and not total.own_session_gone and not total.missing and not total.refused
     and ${takeover ? 'true' : 'total.others = 0'}
@@ -177,8 +178,16 @@ made as (
 lease as materialized (
   select * from touched union all select * from made
 ),
+kept as materialized (
+  select l.id
+  from ${schema}.locks l
+  where l.id in (select lock_id from judged where own) and (select absent > 0 from ready)
+  for key share skip locked
+),
 partial as materialized (
   select from ready where absent <> (select count(*) from granted)
+  union all
+  select from ready where absent > 0 and existing <> (select count(*) from kept)
   union all
   select from granted where not exists (select from lease where id = $1::uuid)
 ),

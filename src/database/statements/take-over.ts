@@ -29,7 +29,8 @@ export interface TakeOverRow extends LockRow {
  * holds some while it waits can make others repeat but never deadlock. While they are held nobody else can
  * insert, so what is deleted here cannot come back before the insert. Rows of sessions are locked in the order
  * of their ids, the own one among them, and `for update`, as for an end: the old session may end with its lock.
- * Where the own session went away during that wait, so did the locks that the snapshot still shows: contended.
+ * Where the own session went away during that wait, so did the locks that the snapshot still shows: contended. What
+ * the session lost during it, and still had in the snapshot, undoes a set of which more was granted (`kept`).
  *
  * $1 session id, $2 user, $3 client, $4 ttl in seconds, $5 kind (new, make, have), $6 ends with last lock,
  * $7 reference, $8 metadata, $9-$11 namespaces, types, ids, $12 whether only from the same user. With a guard, its
@@ -121,7 +122,16 @@ result as materialized (
   from granted g
   join claimed c using (namespace, resource_type, resource_id)
 ),
+kept as materialized (
+  select l.id
+  from ${schema}.locks l
+  where l.id in (select id from old where own) and exists (select from granted)
+  for key share skip locked
+),
 partial as materialized (
+  select from granted
+  where exists (select from old where own and id not in (select id from kept))
+  union all
   select from ready
   where (select count(*) from granted)
       <> (select count(*) from claimed c where not exists (select from old where old.position = c.position and own))
