@@ -30,6 +30,6 @@ EXPOSE 8080
 # ask /readyz.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/livez').then(answer => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-# Not through npm, so that node gets the signals. It handles SIGTERM and SIGINT as process 1 and starts no processes
-# that it would have to reap.
+# Not through npm, so that node gets the signals. It handles SIGTERM and SIGINT as process 1, and starts no processes
+# but its workers, which it reaps.
 CMD ["node", "build/src/main.js"]

@@ -76,6 +76,7 @@ function pairs() {
 const settings = z.object({
   HOST: z.string().prefault('127.0.0.1'),
   PORT: whole(0, 65_535, 8080),
+  WORKERS: whole(1, 64, 1),
   DATABASE_URL: z
     .string()
     .refine(isPostgresUrl, 'has to look like postgres://user:password@host:5432/database')
@@ -161,6 +162,14 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
   if (result.success) return Object.freeze(result.data)
   const lines = result.error.issues.map(issue => `  ${issue.path.join('.')}: ${issue.message}`)
   throw new ConfigError(`the settings are not usable (see .env.example):\n${lines.join('\n')}`)
+}
+
+/**
+ * The settings of a worker, which are those of the process that started it: a file `.env` that has changed since then
+ * must not make workers differ.
+ */
+export function configOfWorker(): Config {
+  return readConfig(process.env)
 }
 
 /** The settings of this process; a file `.env` fills in what the environment does not say. */

@@ -1,16 +1,25 @@
 import { type Logger, pino } from 'pino'
 
+/** PIPE_BUF of Linux; POSIX has 512 at least. */
+const PIPE_BYTES = 4096
+
 /**
  * Logs go to standard error, so that standard output is for people: JSON lines, or readable ones on a terminal.
  *
  * ERROR means that a person has to act; WARN that something is wrong and mends itself; a refused lock is INFO.
+ *
+ * `isShared`: other processes write to the same place. What is written at once is then no more than a pipe takes in
+ * one piece, so that no line ends up in the middle of another's.
  */
-export function createLogger(level: string): Logger {
+export function createLogger(level: string, { isShared = false } = {}): Logger {
   const redact = {
     paths: ['req.headers.authorization', 'headers.authorization', 'authorization', 'key'],
     remove: true,
   }
-  if (!process.stderr.isTTY) return pino({ level, redact }, pino.destination({ dest: 2, sync: false }))
+  if (!process.stderr.isTTY) {
+    const limit = isShared ? { maxWrite: PIPE_BYTES } : {}
+    return pino({ level, redact }, pino.destination({ dest: 2, sync: false, ...limit }))
+  }
   return pino({
     level,
     redact,

@@ -11,7 +11,7 @@ import { welcomeText } from './welcome.ts'
 const ECHO_MS = 1000
 
 const config = readConfigOrExit()
-const log = createLogger(config.LOG_LEVEL)
+const log = createLogger(config.LOG_LEVEL, { isShared: config.WORKERS > 1 })
 
 process.on('uncaughtException', error => {
   log.fatal({ err: error }, 'an error that nobody handled')

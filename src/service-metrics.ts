@@ -53,15 +53,18 @@ export class ServiceMetrics {
   }
 }
 
-/** Numbers that are asked for at each scrape. */
-export function observe(
+/** Numbers that the database is asked for at each scrape. Of many processes one asks: sums of these are nonsense. */
+export function observeDatabase(
   metrics: Metrics,
-  database: Database,
   locks: Pick<LockStore, 'count'>,
   sessions: Pick<SessionStore, 'count'>,
 ): void {
   metrics.gauge('leasehold_locks_held', 'Live locks in the whole database', () => locks.count())
   metrics.gauge('leasehold_sessions_live', 'Live sessions in the whole database', () => sessions.count())
+}
+
+/** Numbers of this process that are looked at at each scrape. */
+export function observePool(metrics: Metrics, database: Database): void {
   metrics.gauge(
     'leasehold_database_connections',
     'Connections of this process to PostgreSQL',

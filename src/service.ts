@@ -3,9 +3,11 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { migrateUp } from './database/migrations/migrate.ts'
 import { databaseProblem } from './database/readiness.ts'
+import { type Front, listen } from './front.ts'
 import { type DatabaseServer, findDatabaseServer } from './service-database.ts'
-import { listenProblem, messageOf, portProblems, StartError } from './start-problems.ts'
-import { type Parts, wire } from './wiring.ts'
+import { messageOf, portProblems, StartError } from './start-problems.ts'
+import { closeParts, type Parts, wire } from './wiring.ts'
+import { Workers } from './workers.ts'
 
 /** How often a service that is not ready looks again. */
 const RECHECK_MS = 1000
@@ -20,17 +22,19 @@ export class Service {
   readonly firstKey: Promise<string | undefined>
   readonly #config: Config
   readonly #parts: Parts
+  readonly #front: Front
   readonly #server: DatabaseServer
   readonly #log: Logger
   readonly #stop = new AbortController()
   #stopped: Promise<void> | undefined
 
-  private constructor(config: Config, parts: Parts, server: DatabaseServer, url: string, log: Logger) {
+  private constructor(config: Config, parts: Parts, server: DatabaseServer, front: Front, log: Logger) {
     this.#config = config
     this.#parts = parts
     this.#server = server
+    this.#front = front
     this.#log = log
-    this.url = url
+    this.url = front.url
     this.databaseDescription = server.description
     this.embeddedDataDir = server.embedded === undefined ? undefined : config.DATA_DIR
     parts.sweeper.start()
@@ -48,9 +52,12 @@ export class Service {
     const parts = wire(config, server.url, log)
     try {
       await prepareDatabase(config, parts, server, log)
-      const url = await listen(config, parts)
-      log.info({ url }, 'listening')
-      return new Service(config, parts, server, url, log)
+      const front =
+        config.WORKERS === 1
+          ? await listen(config, parts.http)
+          : await Workers.start({ config, databaseUrl: server.url, metrics: parts.metrics, log })
+      log.info({ url: front.url }, 'listening')
+      return new Service(config, parts, server, front, log)
     } catch (error) {
       await letGo(parts, server)
       if (error instanceof StartError) throw error
@@ -73,7 +80,7 @@ export class Service {
 
   async #stopInOrder(): Promise<void> {
     this.#stop.abort()
-    await this.#parts.http.drain(this.#config.DRAIN_TIMEOUT_MS)
+    await this.#front.drain(this.#config.DRAIN_TIMEOUT_MS)
     await letGo(this.#parts, this.#server)
   }
 
@@ -118,18 +125,8 @@ async function prepareDatabase(
   }
 }
 
-async function listen({ HOST, PORT }: Config, { http }: Parts): Promise<string> {
-  try {
-    const { host, port } = await http.listen({ host: HOST, port: PORT })
-    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-  } catch (error) {
-    throw new StartError([listenProblem(error, HOST, PORT)])
-  }
-}
-
 /** The embedded PostgreSQL goes last: everything else may still need it. */
-async function letGo({ database, background, bulk, sweeper }: Parts, server: DatabaseServer): Promise<void> {
-  await sweeper.stop()
-  await Promise.all([database.close(), background.close(), bulk.close()])
+async function letGo(parts: Parts, server: DatabaseServer): Promise<void> {
+  await closeParts(parts)
   await server.release()
 }

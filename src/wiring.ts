@@ -19,14 +19,8 @@ import { SessionService } from './locks/session-service.ts'
 import { SignInService } from './locks/sign-in-service.ts'
 import { Sweeper } from './locks/sweeper.ts'
 import { UserService } from './locks/user-service.ts'
-import { poolSettings } from './service-database.ts'
-import { observe, ServiceMetrics } from './service-metrics.ts'
-
-/** One for the sweeper, one for whoever asks how things are. */
-const BACKGROUND_CONNECTIONS = 2
-
-/** Imports and large sets of one process at a time: more would only compete for the same server. */
-const BULK_CONNECTIONS = 2
+import { BACKGROUND_CONNECTIONS, BULK_CONNECTIONS, poolSettings } from './service-database.ts'
+import { observeDatabase, observePool, ServiceMetrics } from './service-metrics.ts'
 
 /** What a service consists of; nothing of it runs yet. */
 export interface Parts {
@@ -39,11 +33,20 @@ export interface Parts {
   readonly readiness: Readiness
   readonly keys: KeyService
   readonly sweeper: Sweeper
+  readonly metrics: Metrics
   readonly http: HttpServer
 }
 
-/** Puts the house together. The one place where its parts are made. */
-export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
+/**
+ * Puts the house together. The one place where its parts are made. A worker brings `scrape`, which gives the metrics
+ * of all processes; what is the same for all of them is then left to the first one.
+ */
+export function wire(
+  config: Config,
+  databaseUrl: string,
+  log: Logger,
+  scrape?: () => Promise<string>,
+): Parts {
   const settings = poolSettings(config, databaseUrl, error =>
     log.warn({ err: error }, 'an idle database connection broke'),
   )
@@ -58,7 +61,10 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
   const serviceMetrics = new ServiceMetrics(metrics)
   const events = { retried: (why: string) => serviceMetrics.retried(why) }
   const backgroundSessions = new SessionRepository(background, config.TOMBSTONE_SECONDS)
-  observe(metrics, database, new LockRepository(background, events), backgroundSessions)
+  observePool(metrics, database)
+  if (scrape === undefined) {
+    observeDatabase(metrics, new LockRepository(background, events), backgroundSessions)
+  }
   const readiness = new Readiness(background, config.ALLOW_UNSAFE_DATABASE)
   const keys = new KeyService(new ApiKeyRepository(database), config.KEY_CACHE_SECONDS)
   const sweeper = new Sweeper(backgroundSessions, config.SWEEP_INTERVAL_MS, {
@@ -84,10 +90,17 @@ export function wire(config: Config, databaseUrl: string, log: Logger): Parts {
     dialects: dialectSettings(config),
     readiness: () => readiness.problems(),
     metrics,
+    ...(scrape === undefined ? {} : { scrape }),
     log,
     publicMetrics: config.PUBLIC_METRICS,
     isDraining: () => http.isDraining,
   })
   const http = new HttpServer(app.callback())
-  return { database, background, bulk, readiness, keys, sweeper, http }
+  return { database, background, bulk, readiness, keys, sweeper, metrics, http }
+}
+
+/** Ends the sweep under way and closes the connections. Requests have to be answered by then. */
+export async function closeParts({ database, background, bulk, sweeper }: Parts): Promise<void> {
+  await sweeper.stop()
+  await Promise.all([database.close(), background.close(), bulk.close()])
 }

@@ -79,6 +79,7 @@ t.test('Every problem is named at once, one a line, with what would be right', a
 
 for (const [name, bad, good] of [
   ['PORT', ['-1', '65536', '80.5', '0x50', '8 0', '1e3', '9'.repeat(16), 'eight'], ['0', '65535', '080']],
+  ['WORKERS', ['0', '65', '1.5', 'auto'], ['1', '64']],
   ['DATABASE_URL', ['postgres:/db', 'postgresql//db', 'db:5432', 'postgres://a b'], ['postgresql://db/x']],
   ['DATABASE_SCHEMA', ['A', '1a', 'a-b', 'a"b', 'a'.repeat(64)], ['a', '_a1', 'a'.repeat(63)]],
   [

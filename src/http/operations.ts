@@ -78,16 +78,17 @@ function metricsRoute(isPublic: boolean): Route {
     description:
       'For Prometheus. A key of any role, for every namespace; the operator can let scrapers in without one.',
     replies: { 200: { description: 'All metrics', type: 'text/plain', schema: z.string() } },
-    refusals: [],
+    refusals: ['not_ready'],
     async handle({ services, principal }: PublicCall & { readonly principal?: Principal }) {
       if (principal !== undefined) requireEveryNamespace(principal)
       const { registry } = services.metrics
-      return { status: 200, type: registry.contentType, body: await registry.metrics() }
+      const body = await (services.scrape?.() ?? registry.metrics())
+      return { status: 200, type: registry.contentType, body }
     },
   } as const
   return isPublic
     ? { ...definition, access: 'public' }
-    : route({ ...definition, access: 'viewer', refusals: ['forbidden'] })
+    : route({ ...definition, access: 'viewer', refusals: ['forbidden', 'not_ready'] })
 }
 
 function openApi(document: () => object): Route {

@@ -19,6 +19,8 @@ export interface AppServices {
   /** Why the service should get no requests now; empty: it is ready. Bounded in time by whoever gives it. */
   readonly readiness: () => Promise<readonly string[]>
   readonly metrics: Metrics
+  /** The text of a scrape, where it is more than the metrics of this process. */
+  readonly scrape?: () => Promise<string>
   readonly log: Logger
   readonly dialects: DialectSettings
   /** True: /metrics needs no key. */
