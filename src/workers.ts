@@ -134,13 +134,14 @@ export class Workers implements Front {
   }
 
   #onListening(worker: WorkerProcess, url: string): void {
-    this.#log.debug({ worker: worker.pid }, 'a worker listens')
     this.#url ??= url
     if (url !== this.#url) {
-      this.#log.error({ worker: worker.pid, url }, 'a worker listens where nobody looks for it')
+      // it was told 0, and the last that had the port has died meanwhile
+      this.#log.warn({ worker: worker.pid, url }, 'a worker listens where nobody looks for it')
       worker.kill()
       return
     }
+    this.#log.debug({ worker: worker.pid }, 'a worker listens')
     if (this.#listening() === this.#options.config.WORKERS) this.#opening?.resolve()
   }
 
