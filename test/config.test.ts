@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import t from 'tap'
-import { ConfigError, readConfig } from '../src/config.ts'
+import { ConfigError, configOfWorker, readConfig } from '../src/config.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../.env.example', import.meta.url))
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
@@ -173,6 +173,17 @@ t.test('A file .env fills in what the environment does not say', async t => {
   t.notMatch(said, 'LOG_LEVEL')
   t.notMatch(said, 'KEY_CACHE_SECONDS')
 })
+
+t.test(
+  'Workers have the settings of the process that started them, whatever a file .env says by then',
+  async t => {
+    const folder = t.testdir({ '.env': 'DATABASE_SCHEMA=of_the_file\n' })
+    const before = process.cwd()
+    process.chdir(folder)
+    t.teardown(() => process.chdir(before))
+    t.not(configOfWorker().DATABASE_SCHEMA, 'of_the_file')
+  },
+)
 
 t.test('A file .env that cannot be read is named', async t => {
   const folder = t.testdir()

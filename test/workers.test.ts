@@ -240,6 +240,34 @@ t.test('An address of another machine is named once', async t => {
   )
 })
 
+/** NODE_OPTIONS that run a piece of code first in every process; `id` is that of a worker. */
+function firstOfAll(t: Test, code: string): Readonly<Record<string, string>> {
+  const folder = t.testdir({ 'first.cjs': `const id = require("node:cluster").worker?.id\n${code}` })
+  return { NODE_OPTIONS: `--require ${folder}/first.cjs` }
+}
+
+t.test('A worker that dies while it starts is named, and the service does not start', async t => {
+  t.equal(
+    await refusedStart(t, {
+      DATABASE_URL: await freshDatabase(t),
+      ...firstOfAll(t, 'if (id === 2) process.exit(7)'),
+    }),
+    'Leasehold cannot start:\n  a worker process died while it started: exit code 7\n',
+  )
+})
+
+t.test(
+  'Ctrl-C that meets a worker while it starts is no fault: the service starts, and then stops',
+  async t => {
+    const { service } = await startWorkers(t, 2, {
+      DATABASE_URL: await freshDatabase(t),
+      ...firstOfAll(t, 'if (id === 2) process.kill(process.pid, "SIGINT")'),
+    })
+    t.equal(workersThat(service, 'a worker ended; another takes its place').length, 1)
+    t.equal(await service.stop(), 0)
+  },
+)
+
 t.test('Workers share the embedded database, which has room for them and is stopped last', async t => {
   const dataDir = await usedFolder(t)
   const { service, clients } = await startWorkers(t, 2, { DATA_DIR: dataDir, DATABASE_POOL_SIZE: '60' })
