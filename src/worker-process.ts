@@ -32,23 +32,17 @@ export class WorkerProcess {
   /** Starts it. */
   constructor(environment: Readonly<Record<string, string>>, events: WorkerEvents) {
     this.#worker = cluster.fork(environment)
-    const exited = new Promise<WorkerEnd>(resolve => {
-      this.#worker.once('exit', (code, signal) => resolve({ code, signal }))
-      // without a process there is no exit either; of a process that runs, this is a message that did not arrive
+    this.ended = new Promise(resolve => {
+      // with its exit alone, the last that it said might not have been read. Node does not tell of the end of a
+      // channel in which a connection was on its way to the worker, so that cannot be waited for
+      this.#worker.process.once('close', (code, signal) => resolve({ code, signal }))
+      // without a process there is no end either; of a process that runs, this is a message that did not arrive
       this.#worker.on('error', error => {
         if (this.pid === undefined) resolve({ code: null, signal: null, error })
       })
     })
-    // its exit may be known before the last that it said was read
-    const allSaid = new Promise<void>(resolve => {
-      this.#worker.once('disconnect', () => {
-        this.#isListening = false
-        this.#questions.giveUp()
-        resolve()
-      })
-      if (this.pid === undefined) resolve()
-    })
-    this.ended = Promise.all([exited, allSaid]).then(([end]) => end)
+    void this.ended.then(() => this.#leave())
+    this.#worker.once('disconnect', () => this.#leave())
     this.#worker.on('message', (message: FromWorker) => this.#receive(message, events))
   }
 
@@ -78,6 +72,12 @@ export class WorkerProcess {
 
   kill(): void {
     this.#worker.process.kill('SIGKILL')
+  }
+
+  /** Nothing more can be asked of it. */
+  #leave(): void {
+    this.#isListening = false
+    this.#questions.giveUp()
   }
 
   #receive(message: FromWorker, events: WorkerEvents): void {

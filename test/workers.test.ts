@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { Client } from './support/client.ts'
 import { freshDatabase, openStores } from './support/database.ts'
@@ -15,16 +16,17 @@ t.setTimeout(600_000)
 const GRANTED = 'leasehold_acquires_total{outcome="granted"}'
 const IN_PLACE = 'a worker listens'
 
-/** Reaches the service on a new connection. */
-async function isReachable(url: string): Promise<boolean> {
-  const client = new Client(url)
-  try {
-    return (await client.call('GET', '/livez')).status === 200
-  } catch {
-    return false
-  } finally {
-    client.close()
-  }
+/** Whether somebody listens there. */
+function isListening(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url)
+  return new Promise(resolve => {
+    const socket = connect(Number(port), hostname)
+    socket.once('error', () => resolve(false))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+  })
 }
 
 t.test('Workers share what comes in', async t => {
@@ -161,12 +163,34 @@ t.test(
   },
 )
 
+t.test('A worker that dies with a connection on its way to it is replaced', async t => {
+  const url = await freshDatabase(t)
+  const { service, pids } = await startWorkers(t, 2, { DATABASE_URL: url })
+  const [victim = 0] = pids
+  process.kill(victim, 'SIGSTOP')
+  const { hostname, port } = new URL(service.url)
+  // each in its turn is handed one, and gets no other before it has taken it
+  const sockets = Array.from({ length: 4 }, () => connect(Number(port), hostname))
+  t.teardown(async () => {
+    for (const socket of sockets) socket.destroy()
+  })
+  await Promise.all(sockets.map(socket => once(socket, 'connect')))
+  const client = new Client(service.url)
+  t.teardown(async () => client.close())
+  t.equal((await client.call('GET', '/livez')).status, 200, 'all that came before it have been handed over')
+  process.kill(victim, 'SIGKILL')
+  await until('it is replaced', () => workersThat(service, IN_PLACE).length === 3)
+  t.equal(await service.stop(), 0)
+})
+
 t.test('When all workers die at once the service comes back at its address', async t => {
   const url = await freshDatabase(t)
   const { service, pids } = await startWorkers(t, 2, { DATABASE_URL: url })
   for (const pid of pids) process.kill(pid, 'SIGKILL')
   await until('both are replaced', () => workersThat(service, IN_PLACE).length === 4)
-  t.ok(await isReachable(service.url))
+  const client = new Client(service.url)
+  t.teardown(async () => client.close())
+  t.equal((await client.call('GET', '/livez')).status, 200)
 })
 
 for (const how of ['SIGTERM to the first process', 'Ctrl-C, which every process gets'] as const) {
@@ -177,7 +201,7 @@ for (const how of ['SIGTERM to the first process', 'Ctrl-C, which every process 
       for (const pid of workersThat(service, IN_PLACE)) process.kill(pid, 'SIGINT')
       service.child.kill('SIGINT')
     }
-    await until('new connections are refused', async () => !(await isReachable(service.url)))
+    await until('new connections are refused', async () => !(await isListening(service.url)))
     t.equal(service.child.exitCode, null, 'it waits for the request')
     await letGo()
     t.equal((await answer).status, 200)
@@ -204,7 +228,7 @@ t.test('Workers whose first process is killed answer what is under way and end',
   const { service, answer, letGo } = await heldUp(t, { WORKERS: '2' })
   service.child.kill('SIGKILL')
   await until('they know', () => service.said.err.split('the first process is gone; stopping').length === 3)
-  await until('new connections are refused', async () => !(await isReachable(service.url)))
+  await until('new connections are refused', async () => !(await isListening(service.url)))
   await letGo()
   t.equal((await answer).status, 200)
   // its output is closed when nobody writes to it any more
