@@ -20,11 +20,11 @@ export function testServer(): string {
 }
 
 /** A database of the test's own with all migrations applied. Dropped when the test ends. */
-export async function freshDatabase(t: Test): Promise<string> {
+export async function freshDatabase(t: Test, serverUrl = testServer()): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`
-  await once(testServer(), `create database ${name} template ${TEMPLATE_DATABASE}`)
-  t.teardown(() => once(testServer(), `drop database ${name} with (force)`))
-  const url = new URL(testServer())
+  await once(serverUrl, `create database ${name} template ${TEMPLATE_DATABASE}`)
+  t.teardown(() => once(serverUrl, `drop database ${name} with (force)`))
+  const url = new URL(serverUrl)
   url.pathname = `/${name}`
   return url.href
 }
