@@ -23,6 +23,7 @@ const ALL = process.env.TEST_ORDERS === 'all'
 const PICKED = { statements: 1000, pairs: 300, calls: ALL ? 10_000 : 300 }
 
 const random = randomFrom(SEED)
+if (ALL) t.setTimeout(24 * 3600 * 1000)
 
 /** Each time another case, in no order. */
 function pick(cases: readonly Case[], count: number): readonly Case[] {

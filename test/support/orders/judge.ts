@@ -4,12 +4,7 @@ import { acquireManySql } from '../../../src/database/statements/acquire-many.ts
 import { acquireOneSql } from '../../../src/database/statements/acquire-one.ts'
 import { acquireSoleSql } from '../../../src/database/statements/acquire-sole.ts'
 import { createSessionSql } from '../../../src/database/statements/create-session.ts'
-import {
-  endExpiredSql,
-  endSessionSql,
-  sweepExpiredSql,
-  sweepTombstonesSql,
-} from '../../../src/database/statements/end-sessions.ts'
+import { endExpiredSql, endSessionSql, sweepSql } from '../../../src/database/statements/end-sessions.ts'
 import { releaseSql } from '../../../src/database/statements/release.ts'
 import { releaseSetSql } from '../../../src/database/statements/release-set.ts'
 import { takeOverSql } from '../../../src/database/statements/take-over.ts'
@@ -416,14 +411,22 @@ const endSession: Rule = commit => {
   return [...faults, 'did not end a live session']
 }
 
-const sweepTombstones: Rule = ({ statement, added, made, removed, dead, before, after }) => {
-  const gone = [...before.sessions.values()].filter(({ id }) => !after.sessions.has(id))
+/** Ends expired sessions and removes tombstones; it answers how many. */
+const sweep: Rule = ({ statement, added, made, removed, dead, before, after }) => {
+  const [row] = statement.rows
+  const tombstones = [...before.sessions.values()].filter(({ id, ended }) => ended && !after.sessions.has(id))
   return [
     ...none('grants lock', added),
     ...none('makes session', made),
-    ...none('ends lock', removed),
-    ...none('ends session', dead),
-    ...differ('removed', ids(gone), ids(statement.rows)),
+    ...differ('counts', [`${dead.length}, ${tombstones.length}`], [`${row?.sessions}, ${row?.tombstones}`]),
+    ...none(
+      'ended session',
+      dead.filter(({ live }) => live),
+    ),
+    ...none(
+      'ends lock',
+      removed.filter(({ sessionId }) => !dead.some(({ id }) => id === sessionId)),
+    ),
   ]
 }
 
@@ -455,8 +458,7 @@ const RULES = new Map<string, Rule>([
   [releaseSetSql('leasehold', 'resources', { large: false }), releaseSet],
   [endSessionSql('leasehold'), endSession],
   [endExpiredSql('leasehold'), ending(({ live }) => !live)],
-  [sweepExpiredSql('leasehold'), ending(({ live }) => !live)],
-  [sweepTombstonesSql('leasehold'), sweepTombstones],
+  [sweepSql('leasehold'), sweep],
   [createSessionSql('leasehold'), createSession],
   [LATE_TOUCH, changesNothing],
   [SWEEP_CHOICE, changesNothing],

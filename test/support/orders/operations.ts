@@ -1,7 +1,7 @@
 import type { Database } from '../../../src/database/database.ts'
 import { LockRepository } from '../../../src/database/lock-repository.ts'
 import { SessionRepository } from '../../../src/database/session-repository.ts'
-import { endExpiredSql, sweepTombstonesSql } from '../../../src/database/statements/end-sessions.ts'
+import { endExpiredSql } from '../../../src/database/statements/end-sessions.ts'
 import { named, request } from '../database.ts'
 import { ALICES_SESSION, TOMS_SESSION } from './world.ts'
 
@@ -88,8 +88,8 @@ export const OPERATIONS: readonly Operation[] = [
   operation("end alice's session if it has expired", database =>
     database.run(endExpiredSql('leasehold'), [[ALICES_SESSION]]),
   ),
-  operation('sweep', database => sessions(database).sweep(10)),
-  operation('sweep tombstones', database => database.run(sweepTombstonesSql('leasehold'), [10, 0])),
+  operation('sweep', database => sessions(database).sweep(10, null)),
+  operation('sweep what has just ended, too', database => new SessionRepository(database, 0).sweep(10, null)),
   operation('take a over', (database, { user }) =>
     locks(database).acquire([
       request('a', { holder: user, session: implicit, takeover: { reason: 'test' } }),
