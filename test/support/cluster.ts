@@ -14,6 +14,9 @@ import { until } from './until.ts'
 const DEBIAN = '/usr/lib/postgresql'
 const OLDEST_SUPPORTED = 14
 
+/** Why these servers cannot be had here; false where they can. */
+export const NO_CLUSTERS: string | false = process.platform === 'linux' ? false : 'needs Linux'
+
 interface Test {
   teardown(task: () => Promise<void>): void
 }
@@ -124,11 +127,15 @@ export class Cluster {
     server.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#log = `${this.#log}${text}`.slice(-20_000)
     })
+    const closed = new Promise(resolve => server.once('close', resolve))
     const end = () => killAtExit(server)
     process.once('exit', end)
     server.once('exit', () => process.off('exit', end))
     await until('the server answers', async () => {
-      if (server.exitCode !== null || server.signalCode !== null) throw new Error(`no server:\n${this.#log}`)
+      if (server.exitCode !== null || server.signalCode !== null) {
+        await closed
+        throw new Error(`the server ended:\n${this.#log}`)
+      }
       return await this.sql('select').then(
         () => true,
         () => false,
@@ -153,6 +160,30 @@ export class Cluster {
 
   async resume(): Promise<void> {
     if (this.#server !== undefined) await this.#signal(this.#server, 'SIGCONT')
+  }
+
+  /** Resolves when each standby has all that there is. */
+  async caughtUp(): Promise<void> {
+    await until('the standby has caught up', async () => {
+      const [row] = await this.sql<{ yes: boolean }>(
+        'select bool_and(flush_lsn >= pg_current_wal_lsn()) as yes from pg_stat_replication',
+      )
+      return row?.yes
+    })
+  }
+
+  /** Makes a standby the primary. */
+  async promote(): Promise<void> {
+    await this.sql('select pg_promote(true, 60)')
+    await this.writable()
+  }
+
+  /** Resolves when it is no standby any more. */
+  async writable(): Promise<void> {
+    await until('the server is a primary', async () => {
+      const [row] = await this.sql<{ yes: boolean }>('select not pg_is_in_recovery() as yes')
+      return row?.yes
+    })
   }
 
   /** One statement, or several, on a connection of their own. */
@@ -190,15 +221,18 @@ export class Cluster {
     })
     const client = new pg.Client({ connectionString: this.url })
     await client.connect()
+    // files that go away meanwhile make it complain; the log of the time of the copy mends what they held
+    const copyFolder = (name: string) =>
+      runProgram('cp', ['-a', `${join(this.#data, name)}/.`, join(copy.#data, name)], { timeoutMs: 60_000 })
     try {
       await client.query(`select pg_backup_start('copy', true)`)
-      // files that go away meanwhile make it complain; the log of the time of the copy mends what they held
-      await runProgram('cp', ['-a', `${this.#data}/.`, copy.#data], { timeoutMs: 60_000 })
+      await copyFolder('.')
       await rm(join(copy.#data, 'postmaster.pid'))
       const { rows } = await client.query<{ labelfile: string }>(
         'select labelfile from pg_backup_stop(false)',
       )
       await writeFile(join(copy.#data, 'backup_label'), rows[0]?.labelfile ?? '')
+      await copyFolder('pg_wal')
     } finally {
       await client.end()
     }
