@@ -10,6 +10,7 @@ export class ServiceMetrics {
   readonly #swept: Counter<'what'>
   readonly #sweepFailures: Counter
   readonly #sweepDuration: Histogram
+  readonly #refusedConnections: Counter<'limit'>
 
   constructor(metrics: Metrics) {
     const registers = [metrics.registry]
@@ -36,6 +37,12 @@ export class ServiceMetrics {
       buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600],
       registers,
     })
+    this.#refusedConnections = new Counter({
+      name: 'leasehold_http_connections_refused_total',
+      help: 'Connections of clients that were closed at once, by the limit that they were past',
+      labelNames: ['limit'],
+      registers,
+    })
   }
 
   retried(why: string): void {
@@ -51,6 +58,10 @@ export class ServiceMetrics {
   sweepFailed(): void {
     this.#sweepFailures.inc()
   }
+
+  connectionRefused(limit: string): void {
+    this.#refusedConnections.inc({ limit })
+  }
 }
 
 /** Numbers that the database is asked for at each scrape. Of many processes one asks: sums of these are nonsense. */
@@ -64,7 +75,11 @@ export function observeDatabase(
 }
 
 /** Numbers of this process that are looked at at each scrape. */
-export function observePool(metrics: Metrics, database: Database): void {
+export function observeConnections(
+  metrics: Metrics,
+  database: Database,
+  openConnections: () => number,
+): void {
   metrics.gauge(
     'leasehold_database_connections',
     'Connections of this process to PostgreSQL',
@@ -80,4 +95,5 @@ export function observePool(metrics: Metrics, database: Database): void {
     'Requests of this process that wait for a connection',
     () => database.connections.waiting,
   )
+  metrics.gauge('leasehold_http_connections', 'Connections of clients to this process', openConnections)
 }

@@ -11,16 +11,21 @@ import { UserRepository } from './database/user-repository.ts'
 import { dialectSettings } from './dialect-settings.ts'
 import { createApp } from './http/app.ts'
 import { Metrics } from './http/metrics.ts'
-import { HttpServer } from './http/server.ts'
+import { DEFAULT_HTTP_LIMITS, HttpServer } from './http/server.ts'
 import { CatalogueService } from './locks/catalogue-service.ts'
+import { FailedLookups } from './locks/failed-lookups.ts'
 import { KeyService } from './locks/key-service.ts'
 import { LockService } from './locks/lock-service.ts'
+import { RateLimiter } from './locks/rate-limiter.ts'
 import { SessionService } from './locks/session-service.ts'
 import { SignInService } from './locks/sign-in-service.ts'
 import { Sweeper } from './locks/sweeper.ts'
 import { UserService } from './locks/user-service.ts'
 import { BACKGROUND_CONNECTIONS, BULK_CONNECTIONS, poolSettings } from './service-database.ts'
-import { observeDatabase, observePool, ServiceMetrics } from './service-metrics.ts'
+import { observeConnections, observeDatabase, ServiceMetrics } from './service-metrics.ts'
+
+/** Requests of one key at once, in seconds of its rate; and unknown keys of one address, in seconds of theirs. */
+const BURST_SECONDS = { key: 2, unknown: 10 }
 
 /** What a service consists of; nothing of it runs yet. */
 export interface Parts {
@@ -61,12 +66,13 @@ export function wire(
   const serviceMetrics = new ServiceMetrics(metrics)
   const events = { retried: (why: string) => serviceMetrics.retried(why) }
   const backgroundSessions = new SessionRepository(background, config.TOMBSTONE_SECONDS)
-  observePool(metrics, database)
+  observeConnections(metrics, database, () => http.openConnections)
   if (scrape === undefined) {
     observeDatabase(metrics, new LockRepository(background, events), backgroundSessions)
   }
   const readiness = new Readiness(background, config.ALLOW_UNSAFE_DATABASE)
-  const keys = new KeyService(new ApiKeyRepository(database), config.KEY_CACHE_SECONDS)
+  const failedLookups = failedLookupsOf(config)
+  const keys = new KeyService(new ApiKeyRepository(database), config.KEY_CACHE_SECONDS, failedLookups)
   const sweeper = new Sweeper(backgroundSessions, config.SWEEP_INTERVAL_MS, {
     swept(count, durationSeconds) {
       serviceMetrics.swept(count, durationSeconds)
@@ -85,17 +91,23 @@ export function wire(
     sessions: new SessionService(sessions),
     catalogue: new CatalogueService(new CatalogueRepository(database, bulk)),
     keys,
-    signIns: new SignInService(new SignInRepository(database), sessions, keys),
+    signIns: new SignInService(new SignInRepository(database), sessions, keys, failedLookups),
     users: new UserService(new UserRepository(database)),
     dialects: dialectSettings(config),
     readiness: () => readiness.problems(),
     metrics,
     ...(scrape === undefined ? {} : { scrape }),
     log,
+    keyRates: keyRatesOf(config),
     publicMetrics: config.PUBLIC_METRICS,
     isDraining: () => http.isDraining,
   })
-  const http = new HttpServer(app.callback())
+  const limits = {
+    ...DEFAULT_HTTP_LIMITS,
+    maxConnections: config.MAX_CONNECTIONS,
+    maxConnectionsPerClient: config.MAX_CONNECTIONS_PER_CLIENT,
+  }
+  const http = new HttpServer(app.callback(), limits, limit => serviceMetrics.connectionRefused(limit))
   return { database, background, bulk, readiness, keys, sweeper, metrics, http }
 }
 
@@ -103,4 +115,14 @@ export function wire(
 export async function closeParts({ database, background, bulk, sweeper }: Parts): Promise<void> {
   await sweeper.stop()
   await Promise.all([database.close(), background.close(), bulk.close()])
+}
+
+function keyRatesOf({ RATE_LIMIT_PER_SECOND: perSecond }: Config): RateLimiter | undefined {
+  return perSecond === 0 ? undefined : new RateLimiter({ perSecond, burst: perSecond * BURST_SECONDS.key })
+}
+
+function failedLookupsOf({ UNKNOWN_KEYS_PER_SECOND: perSecond }: Config): FailedLookups | undefined {
+  return perSecond === 0
+    ? undefined
+    : new FailedLookups({ perSecond, burst: perSecond * BURST_SECONDS.unknown })
 }

@@ -48,9 +48,13 @@ function readBasic(token: string): Credentials | undefined {
 
 /**
  * The principal of a key in force. With Basic the user must be the key's own, so that a script with somebody
- * else's key in it fails instead of locking under another name than it believes.
+ * else's key in it fails instead of locking under another name than it believes. `origin`: of client-address.ts.
  */
-export async function authenticate(keys: KeyService, authorization: string | undefined): Promise<Principal> {
+export async function authenticate(
+  keys: KeyService,
+  authorization: string | undefined,
+  origin: string,
+): Promise<Principal> {
   const credentials = readCredentials(authorization)
   if (credentials === undefined) {
     return refuse(
@@ -59,7 +63,7 @@ export async function authenticate(keys: KeyService, authorization: string | und
         : 'the Authorization header is malformed: send `Bearer <key>`, or Basic with user and key',
     )
   }
-  const principal = await keys.authenticate(credentials.key)
+  const principal = await keys.authenticate(credentials.key, origin)
   if (principal === undefined || (credentials.user !== undefined && credentials.user !== principal.user)) {
     return refuse('the key is not in force, or belongs to another user than the one named')
   }

@@ -13,7 +13,12 @@ const EXAMPLE_REQUEST_ID = '6f1c9a52-7b0e-4a35-9a2c-0f3f6c1f7d11'
 
 /** What every call can be refused with. */
 const SHARED: readonly ErrorCode[] = ['invalid_request', 'uri_too_long', 'internal']
-const WITH_KEY: readonly ErrorCode[] = ['unauthenticated', 'database_unavailable', 'database_timeout']
+const WITH_KEY: readonly ErrorCode[] = [
+  'unauthenticated',
+  'rate_limited',
+  'database_unavailable',
+  'database_timeout',
+]
 const WITH_BODY: readonly ErrorCode[] = ['payload_too_large', 'unsupported_media_type']
 
 const problemJson = z
@@ -197,6 +202,7 @@ function problemResponse(status: number, codes: readonly ErrorCode[]): ZodOpenAp
 const RETRY_AFTER: Partial<Record<ErrorCode, string>> = {
   lock_conflict:
     'Seconds until all the locks in the way could be free, if nobody touches them; absent where one has no end',
+  rate_limited: 'Seconds',
   resource_contended: 'Seconds',
   database_unavailable: 'Seconds',
   database_timeout: 'Seconds',

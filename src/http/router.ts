@@ -2,8 +2,10 @@ import Router from '@koa/router'
 import { z } from 'zod'
 import { Refusal } from '../locks/errors.ts'
 import { authenticate } from './authentication.ts'
+import { originOf } from './client-address.ts'
 import type { RequestContext, RequestMiddleware, RequestState } from './context.ts'
 import { parseJson } from './json.ts'
+import { requireRate } from './key-rate.ts'
 import { type LinesRules, readLines } from './ndjson.ts'
 import { sendReply } from './reply.ts'
 import { readBody } from './request-body.ts'
@@ -66,6 +68,7 @@ function wireHandler(route: WireRoute, family: WireFamily, services: AppServices
     const reply = await route.handle({
       services,
       requestId: state.requestId,
+      origin: originOf(ctx.req.socket),
       method: ctx.method,
       headers: ctx.req.headers,
       params: ctx.params,
@@ -73,8 +76,11 @@ function wireHandler(route: WireRoute, family: WireFamily, services: AppServices
       body: mediaTypes => readBody(ctx.req, { limitBytes: family.bodyLimitBytes, mediaTypes }),
       isGone: () => ctx.req.socket.destroyed,
       actsFor(principal, namespace) {
+        // told once more when the namespace is known
+        const isNews = state.principal === undefined
         state.principal = principal
         state.namespace = namespace
+        if (isNews) requireRate(services, principal)
       },
     })
     sendReply(ctx, reply)
@@ -97,8 +103,10 @@ function handlerOf(
   return async ctx => {
     const { state } = ctx
     state.route = route.path
-    const principal = await authenticate(services.keys, ctx.req.headers.authorization)
+    const { headers, socket } = ctx.req
+    const principal = await authenticate(services.keys, headers.authorization, originOf(socket))
     state.principal = principal
+    requireRate(services, principal)
     const params = validated<unknown>(paramsSchema, ctx.params, 'path')
     state.namespace = ctx.params.namespace
     const query = validated<unknown>(querySchema, queryParameters(ctx.querystring), 'query')

@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../locks/errors.ts'
+import { originOf } from './client-address.ts'
+import { ConnectionCounts } from './connection-counts.ts'
 import { ERROR_ANSWERS } from './failure.ts'
 import { PROBLEM_TYPE, problemType } from './problem.ts'
 
@@ -12,6 +14,9 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number
   readonly connectionsCheckingIntervalMs: number
   readonly keepAliveTimeoutMs: number
+  readonly maxConnections: number
+  /** From one address; 0: as many as there are. */
+  readonly maxConnectionsPerClient: number
 }
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
@@ -22,7 +27,12 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   // above the 60 s after which common balancers drop an idle connection: whoever closes first may cut off a
   // request that the other has just sent
   keepAliveTimeoutMs: 65_000,
+  maxConnections: 10_000,
+  maxConnectionsPerClient: 0,
 }
+
+/** Told of a connection that was closed at once, and by which limit. */
+export type RefusedConnection = (limit: 'in_all' | 'per_client') => void
 
 /** How often a drain looks for sockets that have gone idle. */
 const DRAIN_TICK_MS = 25
@@ -36,6 +46,8 @@ const SILENT_GRACE_MS = 500
 export class HttpServer {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #perClient: ConnectionCounts | undefined
+  readonly #refused: RefusedConnection
   /** The answer that each socket is at. */
   readonly #answers = new Map<Duplex, ServerResponse>()
   #isDraining = false
@@ -43,7 +55,9 @@ export class HttpServer {
   constructor(
     handle: (request: IncomingMessage, response: ServerResponse) => unknown,
     limits: HttpLimits = DEFAULT_HTTP_LIMITS,
+    refused: RefusedConnection = () => {},
   ) {
+    this.#refused = refused
     this.#server = createServer({
       // Node's own refusal would have no body; the application refuses instead
       requireHostHeader: false,
@@ -53,10 +67,12 @@ export class HttpServer {
       connectionsCheckingInterval: limits.connectionsCheckingIntervalMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
     })
-    this.#server.on('connection', socket => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
+    this.#server.maxConnections = limits.maxConnections
+    this.#server.on('drop', () => this.#refused('in_all'))
+    if (limits.maxConnectionsPerClient > 0) {
+      this.#perClient = new ConnectionCounts(limits.maxConnectionsPerClient)
+    }
+    this.#server.on('connection', socket => this.#welcome(socket))
     this.#server.on('request', (request, response) => {
       const { socket } = request
       this.#answers.set(socket, response)
@@ -67,6 +83,10 @@ export class HttpServer {
       handle(request, response)
     })
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket))
+  }
+
+  get openConnections(): number {
+    return this.#sockets.size
   }
 
   get isDraining(): boolean {
@@ -106,6 +126,26 @@ export class HttpServer {
     await closed
     clearInterval(tick)
     clearTimeout(deadline)
+  }
+
+  /**
+   * One too many is closed without a word, as Node does with those past maxConnections. Nothing was asked on it yet, so
+   * an answer would be to nothing: clients that keep connections open ahead of need take it for an error of the
+   * protocol, and one that is writing gets a reset before it has read it. A closed connection every client knows, and
+   * it costs nothing.
+   */
+  #welcome(socket: Socket): void {
+    const origin = this.#perClient === undefined ? '' : originOf(socket)
+    if (this.#perClient?.add(origin) === false) {
+      this.#refused('per_client')
+      socket.destroy()
+      return
+    }
+    this.#sockets.add(socket)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      this.#perClient?.remove(origin)
+    })
   }
 
   /** Node counts a socket that has sent nothing as busy. */

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { CatalogueService } from '../locks/catalogue-service.ts'
 import type { KeyService } from '../locks/key-service.ts'
 import type { LockService } from '../locks/lock-service.ts'
+import type { RateLimiter } from '../locks/rate-limiter.ts'
 import type { SessionService } from '../locks/session-service.ts'
 import type { SignInService } from '../locks/sign-in-service.ts'
 import type { UserService } from '../locks/user-service.ts'
@@ -22,6 +23,8 @@ export interface AppServices {
   /** The text of a scrape, where it is more than the metrics of this process. */
   readonly scrape?: () => Promise<string>
   readonly log: Logger
+  /** How often each key may come, by its id; undefined: as often as it likes. */
+  readonly keyRates?: RateLimiter | undefined
   readonly dialects: DialectSettings
   /** True: /metrics needs no key. */
   readonly publicMetrics?: boolean

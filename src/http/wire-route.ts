@@ -10,6 +10,8 @@ import type { AppServices } from './services.ts'
 export interface WireRequest {
   readonly services: AppServices
   readonly requestId: string
+  /** Where the request comes from, for limits: of client-address.ts. */
+  readonly origin: string
   readonly method: string
   readonly headers: IncomingHttpHeaders
   /** Percent-decoded. */
@@ -22,7 +24,10 @@ export interface WireRequest {
   body(mediaTypes: readonly string[]): Promise<Buffer>
   /** Whether the client has closed its connection: nobody would read an answer. */
   isGone(): boolean
-  /** Tells the log who it was, and in which namespace, once that is known. */
+  /**
+   * Tells who it is, and in which namespace, once that is known: before the body is read, unless it is the body that
+   * says it. Refuses where the key has come too often.
+   */
   actsFor(principal: Principal, namespace?: string): void
 }
 
@@ -31,7 +36,7 @@ export interface WireRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'LOCK' | 'UNLOCK'
   /** `/locks/{id}`; the names become `params`. `{*name}` stands for one or more parts of the path. */
   readonly path: string
-  /** Every status that it answers with, trouble of the database (503, 504) aside. */
+  /** Every status that it answers with, limits (429) and trouble of the database (503, 504) aside. */
   readonly statuses: readonly number[]
   handle(request: WireRequest): Promise<Reply>
 }

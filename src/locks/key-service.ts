@@ -4,6 +4,7 @@ import { requireServiceAdmin } from './access.ts'
 import type { ApiKey, ApiKeyStore, Principal, Role } from './api-key.ts'
 import { EVERY_NAMESPACE } from './api-key.ts'
 import { Refusal } from './errors.ts'
+import type { FailedLookups } from './failed-lookups.ts'
 
 /** Keys in the cache: far more than are in use at once; an entry is some 300 bytes. */
 const CACHED_KEYS = 10_000
@@ -20,32 +21,41 @@ export const FIRST_ADMIN = 'admin'
  */
 export class KeyService {
   readonly #store: ApiKeyStore
+  readonly #failed: FailedLookups | undefined
   readonly #known: LRUCache<string, Promise<Principal | undefined>>
 
   /** What this process would give to a database that has no key. */
   #madeUp: string | undefined
 
-  constructor(store: ApiKeyStore, cacheSeconds: number) {
+  /** `failed`: bounds look-ups of keys that nobody knows. */
+  constructor(store: ApiKeyStore, cacheSeconds: number, failed?: FailedLookups) {
     this.#store = store
+    this.#failed = failed
     this.#known = new LRUCache({ max: CACHED_KEYS, ttl: Math.max(1, cacheSeconds * 1000) })
   }
 
-  /** Undefined: no such key in force. */
-  async authenticate(key: string): Promise<Principal | undefined> {
+  /** Undefined: no such key in force. `origin`: where the request comes from, to bound what unknown keys cost. */
+  async authenticate(key: string, origin: string): Promise<Principal | undefined> {
     const hash = hashOf(key)
     const name = hash.toString('base64')
-    return this.#known.get(name) ?? this.#lookUp(name, hash)
+    return this.#known.get(name) ?? this.#lookUp(name, hash, origin)
   }
 
   /** One look-up for all who ask meanwhile. One that was overtaken by a revocation answers them and is forgotten. */
-  #lookUp(name: string, hash: Buffer): Promise<Principal | undefined> {
-    const lookup = this.#find(hash)
+  #lookUp(name: string, hash: Buffer, origin: string): Promise<Principal | undefined> {
+    const lookup = this.#findGuarded(name, hash, origin)
     this.#known.set(name, lookup)
     const forget = () => {
       if (this.#known.peek(name) === lookup) this.#known.delete(name)
     }
     lookup.then(principal => principal === undefined && forget(), forget)
     return lookup
+  }
+
+  async #findGuarded(name: string, hash: Buffer, origin: string): Promise<Principal | undefined> {
+    if (this.#failed === undefined) return this.#find(hash)
+    const [principal] = await this.#failed.guard(origin, [name], async () => [await this.#find(hash)])
+    return principal
   }
 
   async #find(hash: Buffer): Promise<Principal | undefined> {

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { requireServiceAdmin } from './access.ts'
 import type { Principal } from './api-key.ts'
 import { Refusal } from './errors.ts'
+import type { FailedLookups } from './failed-lookups.ts'
 import type { KeyService } from './key-service.ts'
 import type { Session } from './session.ts'
 import type { SessionStore } from './session-store.ts'
@@ -30,16 +31,19 @@ export class SignInService {
   readonly #store: SignInStore
   readonly #sessions: SessionStore
   readonly #keys: KeyService
+  readonly #failed: FailedLookups | undefined
 
-  constructor(store: SignInStore, sessions: SessionStore, keys: KeyService) {
+  /** `failed`: bounds look-ups of secrets that nobody knows. */
+  constructor(store: SignInStore, sessions: SessionStore, keys: KeyService, failed?: FailedLookups) {
     this.#store = store
     this.#sessions = sessions
     this.#keys = keys
+    this.#failed = failed
   }
 
   /** The principal of a user's key; undefined where the key is not in force, or is another user's. */
-  async verify(user: string, key: string): Promise<Principal | undefined> {
-    const principal = await this.#keys.authenticate(key)
+  async verify(user: string, key: string, origin: string): Promise<Principal | undefined> {
+    const principal = await this.#keys.authenticate(key, origin)
     return principal?.user === user ? principal : undefined
   }
 
@@ -73,20 +77,41 @@ export class SignInService {
     throw new Refusal('unauthenticated', 'the key that was used to sign in is not in force any more')
   }
 
-  /** The sign-ins of secrets, in their order, each touched; undefined where there is no such live one. */
-  async touch(secrets: readonly string[]): Promise<readonly (SignIn | undefined)[]> {
-    return secrets.length === 0 ? [] : this.#store.touch(secrets.map(hashOf))
+  /**
+   * The sign-ins of secrets that a client showed, in their order, each touched; undefined where there is no such live
+   * one. `origin`: where the request comes from, to bound what unknown secrets cost.
+   */
+  async touch(secrets: readonly string[], origin: string): Promise<readonly (SignIn | undefined)[]> {
+    return this.#shown(secrets, origin, hashes => this.#store.touch(hashes))
   }
 
-  /** The sign-in of a secret, not touched: for those that last a fixed time. */
-  async find(secret: string): Promise<SignIn | undefined> {
-    const [found] = await this.#store.find([hashOf(secret)])
+  /** The sign-in of a secret that a client showed, not touched: for those that last a fixed time. */
+  async find(secret: string, origin: string): Promise<SignIn | undefined> {
+    const [found] = await this.#shown([secret], origin, hashes => this.#store.find(hashes))
     return found
+  }
+
+  /** Whether there is a live sign-in of a secret that no client has shown. */
+  async isOpen(secret: string): Promise<boolean> {
+    const [found] = await this.#store.find([hashOf(secret)])
+    return found !== undefined
   }
 
   /** Ends the session, and its locks with it. False: it had ended already. */
   async end({ session, principal }: SignIn): Promise<boolean> {
     return this.#sessions.end(session.id, principal.user)
+  }
+
+  async #shown(
+    secrets: readonly string[],
+    origin: string,
+    lookUp: (hashes: readonly Buffer[]) => Promise<readonly (SignIn | undefined)[]>,
+  ): Promise<readonly (SignIn | undefined)[]> {
+    if (secrets.length === 0) return []
+    const hashes = secrets.map(hashOf)
+    if (this.#failed === undefined) return lookUp(hashes)
+    const names = hashes.map(hash => hash.toString('base64'))
+    return this.#failed.guard(origin, names, () => lookUp(hashes))
   }
 }
 

@@ -17,7 +17,7 @@ async function opened(test: Parameters<typeof openStores>[0]) {
   const service = new SignInService(new SignInRepository(stores.database), stores.sessions, keys)
   const principalOf = async (user: string, role: 'locker' | 'admin' = 'locker', namespace = '*') => {
     const { key } = await keys.create(ROOT, { user, role, namespace, ttlSeconds: null })
-    const principal = await service.verify(user, key)
+    const principal = await service.verify(user, key, 'here')
     if (principal === undefined) throw new Error('the key is not known')
     return { principal, key }
   }
@@ -35,18 +35,18 @@ t.test('a sign-in is known by its secret, and only the hash of it is stored', as
   const { secret, session } = await service.open(principal, { ttlSeconds: 60, client: 'ws-15' })
   t.match(secret, /^[0-9a-f]{32}$/)
   t.match(session, { user: 'alice', client: 'ws-15', ttlSeconds: 60, expiresInSeconds: 60 })
-  const [found, unknown] = await service.touch([secret, 'x'])
+  const [found, unknown] = await service.touch([secret, 'x'], 'here')
   t.same(found?.principal, principal)
   t.equal(found?.session.id, session.id)
   t.equal(unknown, undefined)
-  t.match(await service.find(secret), { principal, session: { id: session.id } })
-  t.equal(await service.find(session.id), undefined, 'the id of the session is no secret')
+  t.match(await service.find(secret, 'here'), { principal, session: { id: session.id } })
+  t.equal(await service.find(session.id, 'here'), undefined, 'the id of the session is no secret')
   const [row] = await stores.sql<{ secret_hash: Buffer; text: string }>(
     'select secret_hash, s::text as text from sessions s',
   )
   t.same(row?.secret_hash, createHash('sha256').update(secret).digest())
   t.notOk(row?.text.includes(secret) || row?.text.includes(key))
-  t.equal(await service.verify('bob', key), undefined, 'a key is its own user alone')
+  t.equal(await service.verify('bob', key, 'here'), undefined, 'a key is its own user alone')
 })
 
 t.test('a touch moves the expiry, a look does not, and neither revives what has expired', async t => {
@@ -56,14 +56,14 @@ t.test('a touch moves the expiry, a look does not, and neither revives what has 
   const touches = async () =>
     (await stores.sql<{ last_touch: Date }>('select last_touch from sessions'))[0]?.last_touch.getTime()
   const first = session.lastTouch.getTime()
-  await service.find(secret)
+  await service.find(secret, 'here')
   t.equal(await touches(), first)
-  await service.touch([secret])
+  await service.touch([secret], 'here')
   t.ok(Number(await touches()) > first)
   await grantedOne(stores, 'a', { session: { kind: 'existing', id: session.id } })
   await expire(stores)
-  t.equal(await service.find(secret), undefined)
-  t.same(await service.touch([secret]), [undefined])
+  t.equal(await service.find(secret, 'here'), undefined)
+  t.same(await service.touch([secret], 'here'), [undefined])
 })
 
 t.test('a secret of the caller is the same session again, and a new one where it has ended', async t => {
@@ -90,7 +90,7 @@ t.test('a tombstone is not in the way of the next sign-in with its secret', asyn
   const { session } = await service.open(principal, { secret: 'mine', ttlSeconds: 60 })
   await stores.sql('update sessions set named = true')
   t.equal(await stores.sessions.end(session.id, 'alice'), true)
-  t.equal(await service.find('mine'), undefined)
+  t.equal(await service.find('mine', 'here'), undefined)
   t.not((await service.open(principal, { secret: 'mine', ttlSeconds: 60 })).session.id, session.id)
 })
 
@@ -99,8 +99,8 @@ t.test('a sign-in is void with its key, and cannot be opened again with it', asy
   const { principal } = await principalOf('alice')
   const { secret } = await service.open(principal, { secret: 'mine', ttlSeconds: 60 })
   await keys.revoke(ROOT, principal.keyId)
-  t.equal(await service.find(secret), undefined)
-  t.same(await service.touch([secret]), [undefined])
+  t.equal(await service.find(secret, 'here'), undefined)
+  t.same(await service.touch([secret], 'here'), [undefined])
   await t.rejects(service.open(principal, { secret, ttlSeconds: 60 }), { code: 'unauthenticated' })
 })
 
@@ -109,7 +109,7 @@ t.test('the end of a sign-in ends its locks', async t => {
   const { principal } = await principalOf('alice')
   const { secret, session } = await service.open(principal, { ttlSeconds: 60 })
   const lock = await grantedOne(stores, 'a', { session: { kind: 'existing', id: session.id } })
-  const signIn = await service.find(secret)
+  const signIn = await service.find(secret, 'here')
   if (signIn === undefined) throw new Error('not signed in')
   t.equal(await service.end(signIn), true)
   t.equal(await service.end(signIn), false)
@@ -122,7 +122,7 @@ t.test('only an administrator of the whole service signs in for others, as one w
   const { principal: alice } = await principalOf('alice')
   const { principal: ofOne } = await principalOf('carol', 'admin', 'tests')
   const { secret } = await service.open(admin, { ttlSeconds: 60, onBehalfOf: 'alice' })
-  t.match(await service.find(secret), {
+  t.match(await service.find(secret, 'here'), {
     principal: { user: 'alice', role: 'locker', keyId: admin.keyId },
   })
   await t.rejects(service.open(alice, { ttlSeconds: 60, onBehalfOf: 'partner' }), { code: 'forbidden' })

@@ -15,6 +15,7 @@ import type { AppServices } from '../../src/http/services.ts'
 import { v1 } from '../../src/http/v1/family.ts'
 import type { Principal, Role } from '../../src/locks/api-key.ts'
 import { CatalogueService } from '../../src/locks/catalogue-service.ts'
+import type { FailedLookups } from '../../src/locks/failed-lookups.ts'
 import { KeyService } from '../../src/locks/key-service.ts'
 import { type AuditEvent, LockService } from '../../src/locks/lock-service.ts'
 import { SessionService } from '../../src/locks/session-service.ts'
@@ -81,19 +82,23 @@ export async function startService(
   t: Test,
   {
     stores: settings = {},
+    failedLookups,
     ...overrides
-  }: Partial<AppServices> & { stores?: Parameters<typeof openStores>[1] } = {},
+  }: Partial<AppServices> & {
+    stores?: Parameters<typeof openStores>[1]
+    failedLookups?: FailedLookups
+  } = {},
 ): Promise<Service> {
   const stores = await openStores(t, settings)
   const audit: AuditEvent[] = []
   const log: Record<string, unknown>[] = []
-  const keys = new KeyService(new ApiKeyRepository(stores.database), 5)
+  const keys = new KeyService(new ApiKeyRepository(stores.database), 5, failedLookups)
   const services: AppServices = {
     locks: new LockService(stores.locks, event => audit.push(event)),
     sessions: new SessionService(stores.sessions),
     catalogue: new CatalogueService(new CatalogueRepository(stores.database)),
     keys,
-    signIns: new SignInService(new SignInRepository(stores.database), stores.sessions, keys),
+    signIns: new SignInService(new SignInRepository(stores.database), stores.sessions, keys, failedLookups),
     users: new UserService(new UserRepository(stores.database)),
     dialects: DIALECTS,
     readiness: async () => [],

@@ -23,22 +23,22 @@ function slowStore() {
 t.test('a key that is looked up while another is revoked is answered, and not remembered', async t => {
   const { store, asked } = slowStore()
   const keys = new KeyService(store, 60)
-  const answer = keys.authenticate('some key')
+  const answer = keys.authenticate('some key', 'here')
   await keys.revoke(ROOT, '7')
   asked.pop()?.(ROOT)
   t.same(await answer, ROOT)
-  const again = keys.authenticate('some key')
+  const again = keys.authenticate('some key', 'here')
   t.equal(asked.length, 1, 'what was read before the revocation is not believed after it')
   asked.pop()?.(ROOT)
   t.same(await again, ROOT)
-  t.same(await keys.authenticate('some key'), ROOT, 'from memory')
+  t.same(await keys.authenticate('some key', 'here'), ROOT, 'from memory')
   t.equal(asked.length, 0)
 })
 
 t.test('an unknown key that is looked up while another is revoked is unknown, not an error', async t => {
   const { store, asked } = slowStore()
   const keys = new KeyService(store, 60)
-  const answer = keys.authenticate('no key')
+  const answer = keys.authenticate('no key', 'here')
   await keys.revoke(ROOT, '7')
   asked.pop()?.(undefined)
   t.equal(await answer, undefined)
@@ -48,7 +48,7 @@ t.test('an unknown key is asked for again, and many requests with one key ask on
   const { store, asked } = slowStore()
   const keys = new KeyService(store, 60)
   for (const principal of [undefined, ROOT]) {
-    const answers = [keys.authenticate('new key'), keys.authenticate('new key')]
+    const answers = [keys.authenticate('new key', 'here'), keys.authenticate('new key', 'here')]
     t.equal(asked.length, 1)
     asked.pop()?.(principal)
     t.same(await Promise.all(answers), [principal, principal])
@@ -62,9 +62,9 @@ t.test('a look-up that failed is not remembered', async t => {
     },
   }
   const keys = new KeyService(failing as ApiKeyStore, 60)
-  await t.rejects(keys.authenticate('some key'), /away/)
+  await t.rejects(keys.authenticate('some key', 'here'), /away/)
   failing.findByHash = async hash => ({ principal: ROOT, hash })
-  t.same(await keys.authenticate('some key'), ROOT)
+  t.same(await keys.authenticate('some key', 'here'), ROOT)
 })
 
 t.test('a first key that was stored while its answer was lost is the one that is shown', async t => {
@@ -82,6 +82,6 @@ t.test('a first key that was stored while its answer was lost is the one that is
   await t.rejects(keys.ensureFirst(undefined))
   isLost = false
   const key = await keys.ensureFirst(undefined)
-  t.match(await keys.authenticate(key ?? ''), { user: 'admin', role: 'admin', namespace: '*' })
+  t.match(await keys.authenticate(key ?? '', 'here'), { user: 'admin', role: 'admin', namespace: '*' })
   t.equal(await new KeyService(repository, 5).ensureFirst(undefined), undefined, 'others show none')
 })

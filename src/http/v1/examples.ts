@@ -57,6 +57,7 @@ export const PROBLEM_EXAMPLES: Partial<Record<ErrorCode, readonly [string, Recor
   ],
   key_not_found: ['there is no key 7 in force'],
   lock_conflict: ['steves holds the lock', { conflicts: [EXAMPLE_LOCK], conflict_count: 1 }],
+  rate_limited: ['this key has sent too many requests; nothing was done'],
   payload_too_large: ['the body is larger than 262144 bytes'],
   not_ready: [
     'the database cannot be reached',

@@ -101,7 +101,7 @@ async function signOut(request: WireRequest): Promise<Reply> {
     // the last to go: a sign-out that failed half-way can be sent again
     ...(signInValue === undefined ? [] : [secretOf(SIGN_IN_COOKIE, signInValue)]),
   ]
-  for (const signIn of await request.services.signIns.touch(secrets)) {
+  for (const signIn of await request.services.signIns.touch(secrets, request.origin)) {
     if (signIn === undefined) continue
     request.actsFor(signIn.principal)
     await request.services.signIns.end(signIn)
@@ -116,7 +116,7 @@ async function requireUser(request: WireRequest, credentials: Credentials | unde
   if (credentials?.user === undefined) {
     throw new Refusal('unauthenticated', 'say who you are: a user and, as the password, a key of that user')
   }
-  const principal = await request.services.signIns.verify(credentials.user, credentials.key)
+  const principal = await request.services.signIns.verify(credentials.user, credentials.key, request.origin)
   if (principal === undefined) {
     throw new Refusal(
       'unauthenticated',

@@ -104,10 +104,13 @@ export async function requirePresence(
   if (signInValue === undefined) return refuse('sign in first: the cookie LWSSO_COOKIE_KEY is missing')
   if (!issuesToken) requireXsrfToken(request, settings, signInValue)
   const shown = cookies.get(SITE_SESSION_COOKIE)
-  const [signIn, site] = await request.services.signIns.touch([
-    secretOf(SIGN_IN_COOKIE, signInValue),
-    secretOf(SITE_SESSION_COOKIE, shown ?? ownSiteSessionOf(signInValue)),
-  ])
+  const [signIn, site] = await request.services.signIns.touch(
+    [
+      secretOf(SIGN_IN_COOKIE, signInValue),
+      secretOf(SITE_SESSION_COOKIE, shown ?? ownSiteSessionOf(signInValue)),
+    ],
+    request.origin,
+  )
   if (signIn === undefined) return refuse('the sign-in has ended or expired; sign in again')
   request.actsFor(signIn.principal)
   if (site !== undefined && site.principal.user !== signIn.principal.user) {

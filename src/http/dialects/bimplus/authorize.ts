@@ -29,10 +29,10 @@ export const authorizeRoutes: readonly WireRoute[] = [
     method: 'POST',
     path: '/v2/authorize',
     statuses: [200, 400, 401, 413, 415],
-    async handle({ services, body, actsFor }) {
+    async handle({ services, origin, body, actsFor }) {
       const json = parseJson(await body(['application/json']))
       const { user_id, password, client_id, remember_me } = validated(authorizeBody, json, 'body')
-      const principal = await services.signIns.verify(user_id, password)
+      const principal = await services.signIns.verify(user_id, password, origin)
       if (principal === undefined) {
         throw new Refusal(
           'unauthenticated',

@@ -9,11 +9,11 @@ const AUTHORIZATION = /^bimplus +([\x21-\x7e]+)$/i
  * with it.
  */
 export async function signedIn(
-  { services, headers, actsFor }: WireRequest,
+  { services, headers, origin, actsFor }: WireRequest,
   namespace?: string,
 ): Promise<SignIn> {
   const [, token] = AUTHORIZATION.exec(headers.authorization ?? '') ?? []
-  const signIn = token === undefined ? undefined : await services.signIns.find(token)
+  const signIn = token === undefined ? undefined : await services.signIns.find(token, origin)
   if (signIn === undefined) {
     throw new Refusal(
       'unauthenticated',

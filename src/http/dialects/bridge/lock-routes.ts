@@ -25,8 +25,8 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
   const path = `/api/author/${lockable.path}/{id}/lock`
 
   async function asked(request: WireRequest, role: Role): Promise<Asked> {
-    const { services, headers, params } = request
-    const principal = await authenticate(services.keys, headers.authorization)
+    const { services, headers, params, origin } = request
+    const principal = await authenticate(services.keys, headers.authorization, origin)
     request.actsFor(principal, settings.namespace)
     requireNamespace(principal, settings.namespace)
     requireRole(principal, role)

@@ -10,7 +10,8 @@ export interface Caller extends Repository {
 
 /** The key is looked at first, so that nothing is told to somebody without one. */
 export async function callerOf(request: WireRequest): Promise<Caller> {
-  const principal = await authenticate(request.services.keys, request.headers.authorization)
+  const { services, headers, origin } = request
+  const principal = await authenticate(services.keys, headers.authorization, origin)
   request.actsFor(principal)
   const repository = repositoryOf(request)
   request.actsFor(principal, repository.namespace)

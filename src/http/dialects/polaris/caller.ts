@@ -21,16 +21,16 @@ const BEARER = /^Bearer /i
  * the token of an identity provider.
  */
 export async function callerOf(request: WireRequest, settings: PolarisSettings): Promise<Caller> {
-  const { services, headers, params } = request
+  const { services, headers, params, origin } = request
   const { authorization } = headers
   if (BEARER.test(authorization ?? '')) {
-    const principal = await authenticate(services.keys, authorization)
+    const principal = await authenticate(services.keys, authorization, origin)
     request.actsFor(principal, settings.namespace)
     return { principal, client: workstationOf(params) }
   }
   const accessToken = readAccessToken(authorization)
   const secret = accessToken && sessionSecret(accessToken)
-  const signIn = secret === undefined ? undefined : await services.signIns.find(secret)
+  const signIn = secret === undefined ? undefined : await services.signIns.find(secret, origin)
   if (secret === undefined || signIn === undefined) {
     throw new Refusal(
       'unauthenticated',

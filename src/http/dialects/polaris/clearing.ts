@@ -28,7 +28,7 @@ export async function clearEarlierLocks(
   // a viewer releases nothing, and the first call of a locker's token is still to come
   if (principal.role === 'viewer') return
   const marker = `${secret} at ${client}`
-  if ((await services.signIns.find(marker)) !== undefined) return
+  if (await services.signIns.isOpen(marker)) return
   const held = await everyLock(services, settings, principal, { holder: principal.user, client })
   const earlier = held.filter(lock => lock.lockTime < signIn.session.started)
   if (earlier.length > 0) {

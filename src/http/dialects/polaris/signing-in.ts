@@ -43,7 +43,7 @@ async function signInWithKey(request: WireRequest): Promise<Reply> {
     )
   }
   const at = user.indexOf('\\')
-  const principal = await request.services.signIns.verify(user.slice(at + 1), key)
+  const principal = await request.services.signIns.verify(user.slice(at + 1), key, request.origin)
   if (principal === undefined) {
     throw new Refusal(
       'unauthenticated',
@@ -60,7 +60,7 @@ async function signInWithToken(request: WireRequest): Promise<Reply> {
   if (!/^Bearer /i.test(authorization)) {
     throw new Refusal('unauthenticated', 'send `Authorization: Bearer` with a key')
   }
-  return signedIn(request, await authenticate(request.services.keys, authorization), '')
+  return signedIn(request, await authenticate(request.services.keys, authorization, request.origin), '')
 }
 
 async function signedIn(request: WireRequest, principal: Principal, userDomain: string): Promise<Reply> {

@@ -42,8 +42,9 @@ interface StateRequest {
 }
 
 async function read(request: WireRequest): Promise<StateRequest> {
-  const { services, headers, params } = request
-  const principal = await authenticate(services.keys, headers.authorization)
+  const { services, headers, params, origin } = request
+  const principal = await authenticate(services.keys, headers.authorization, origin)
+  request.actsFor(principal)
   const { namespace, name } = validated(stateName, params, 'path')
   request.actsFor(principal, namespace)
   const resource = { namespace, type: STATE_TYPE, id: name }

@@ -25,16 +25,16 @@ export async function authenticate(request: WireRequest, namespace?: string): Pr
   return credentials
 }
 
-async function read({ headers, services }: WireRequest): Promise<Credentials | undefined> {
+async function read({ headers, services, origin }: WireRequest): Promise<Credentials | undefined> {
   const { sid } = headers
   if (typeof sid !== 'string' || sid === '') return undefined
   const sessionId = sid.toLowerCase()
   if (UUID.test(sessionId)) {
-    const [signIn] = await services.signIns.touch([sessionId])
+    const [signIn] = await services.signIns.touch([sessionId], origin)
     if (signIn !== undefined) return { kind: 'user_session', principal: signIn.principal, signIn }
   }
   // a key that an operator chose may look like a session
-  const principal = await services.keys.authenticate(sid)
+  const principal = await services.keys.authenticate(sid, origin)
   if (principal === undefined) return undefined
   return { kind: administers(principal, EVERY_NAMESPACE) ? 'partner_key' : 'user_key', principal }
 }

@@ -403,7 +403,7 @@ t.test('no cookie is stored, and what is handed out elsewhere is no sign-in here
   for (const value of Object.values(client.cookies).filter(value => value !== 'alice')) {
     t.notOk(rows.some(({ text }) => text.includes(value)))
   }
-  const principal = await service.services.signIns.verify('alice', keys.alice)
+  const principal = await service.services.signIns.verify('alice', keys.alice, 'here')
   if (principal === undefined) throw new Error('the key is not in force')
   const { secret } = await service.services.signIns.open(principal, { ttlSeconds: 60, client: 'elsewhere' })
   t.equal(await isSignedIn({ LWSSO_COOKIE_KEY: secret }), false)

@@ -20,7 +20,7 @@ const NOT_PARTNER = { error: 403, message: 'Insufficient permissions (must be a 
 const CREDENTIALS = { error: 401, message: 'Invalid credentials' }
 
 async function sessionOf(sid: string): Promise<{ id: string; expires_in: number } | undefined> {
-  const found = await service.services.signIns.find(sid)
+  const found = await service.services.signIns.find(sid, 'here')
   return found && { id: found.session.id, expires_in: found.session.expiresInSeconds ?? 0 }
 }
 
