@@ -1,13 +1,13 @@
 import Koa from 'koa'
-import { Refusal } from '../locks/errors.ts'
 import type { RequestMiddleware, RequestState } from './context.ts'
 import { dialectFamilies } from './dialects.ts'
 import { errorHandler } from './error-handler.ts'
 import { openApiDocument } from './openapi.ts'
 import { operations } from './operations.ts'
 import { type ErrorPresenter, presentProblem } from './problem.ts'
+import { requireProperHead } from './request-head.ts'
 import { requestLog } from './request-log.ts'
-import { pathOf, requireProperTarget } from './request-target.ts'
+import { pathOf, requireProperTarget, withoutAuthority } from './request-target.ts'
 import { familyOf, type NativeFamily, type RouteFamily } from './route-family.ts'
 import { routeRequests } from './router.ts'
 import type { AppServices } from './services.ts'
@@ -41,12 +41,10 @@ function presenterFor(families: readonly RouteFamily[]): (target: string) => Err
 
 const checkHead: RequestMiddleware = async (ctx, next) => {
   ctx.res.setHeader('X-Content-Type-Options', 'nosniff')
-  const { headers, httpVersionMinor, url } = ctx.req
-  requireProperTarget(url ?? '')
-  if (headers.host === undefined && httpVersionMinor > 0) {
-    throw new Refusal('invalid_request', 'HTTP/1.1 wants a Host header', {
-      fields: [{ field: 'header Host', message: 'is missing' }],
-    })
-  }
+  const target = ctx.req.url ?? ''
+  requireProperTarget(target)
+  requireProperHead(ctx.req)
+  // read by others below, some of whom would make something else of a whole address
+  ctx.req.url = withoutAuthority(target)
   await next()
 }

@@ -23,6 +23,13 @@ export function requireProperTarget(target: string): void {
   if (queryAt !== -1 && queryAt < target.length - 1) requireProperPart(target.slice(queryAt + 1), 'query')
 }
 
+/** A proper target as it is when it begins with its path. */
+export function withoutAuthority(target: string): string {
+  if (target.startsWith('/')) return target
+  const rest = target.replace(WITH_AUTHORITY, '')
+  return rest.startsWith('/') ? rest : `/${rest}`
+}
+
 /** The path of a request target, whether or not it is proper. */
 export function pathOf(target: string): string {
   const path = target.replace(WITH_AUTHORITY, '')
@@ -31,7 +38,8 @@ export function pathOf(target: string): string {
 }
 
 function requireProperPart(text: string, field: string): void {
-  if (!VISIBLE_ASCII.test(text)) {
+  // what is behind a # is no part of a target, and clients that forget to escape it would mean another thing
+  if (!VISIBLE_ASCII.test(text) || text.includes('#')) {
     refuse(field, 'has a character that must be percent-encoded')
   }
   if (!text.includes('%')) return

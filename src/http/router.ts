@@ -73,7 +73,10 @@ function wireHandler(route: WireRoute, family: WireFamily, services: AppServices
       headers: ctx.req.headers,
       params: ctx.params,
       query: new URLSearchParams(ctx.querystring),
-      body: mediaTypes => readBody(ctx.req, { limitBytes: family.bodyLimitBytes, mediaTypes }),
+      body: mediaTypes => {
+        askForBody(ctx)
+        return readBody(ctx.req, { limitBytes: family.bodyLimitBytes, mediaTypes })
+      },
       isGone: () => ctx.req.socket.destroyed,
       actsFor(principal, namespace) {
         // told once more when the namespace is known
@@ -123,6 +126,7 @@ async function* linesOf(
   route: ProtectedRoute<unknown, unknown, unknown>,
 ): AsyncGenerator<Line> {
   if (route.lines === undefined) return
+  askForBody(ctx)
   for await (const { line, value } of readLines(ctx.req, LINES_RULES)) {
     yield { line, value: validated<unknown>(route.lines, value, { line }) }
   }
@@ -133,8 +137,14 @@ async function bodyOf(
   route: ProtectedRoute<unknown, unknown, unknown>,
   family: Exclude<RouteFamily, WireFamily>,
 ): Promise<unknown> {
+  askForBody(ctx)
   const json = parseJson(await readBody(ctx.req, family.body))
   return route.body === undefined ? json : validated(route.body, json, 'body')
+}
+
+/** Tells a client that waits with its body until it is told (`Expect: 100-continue`) that it is wanted. */
+function askForBody({ req, res }: RequestContext): void {
+  if (req.headers.expect !== undefined && req.httpVersionMinor > 0) res.writeContinue()
 }
 
 /** What is left when no route took the request. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../locks/errors.ts'
 import { originOf } from './client-address.ts'
@@ -31,8 +31,24 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxConnectionsPerClient: 0,
 }
 
+interface Connection {
+  /** The answer that it is at. */
+  answer: ServerResponse | undefined
+  /** Requests that are not answered yet. */
+  underWay: number
+  isPausing: boolean
+  /** Nothing more is taken from it. */
+  isEnding: boolean
+}
+
 /** Told of a connection that was closed at once, and by which limit. */
 export type RefusedConnection = (limit: 'in_all' | 'per_client') => void
+
+/**
+ * Requests of one connection that may be under way before it is read on. What came in the same read of 64 KiB is begun
+ * all the same.
+ */
+const MAX_PIPELINED = 64
 
 /** How often a drain looks for sockets that have gone idle. */
 const DRAIN_TICK_MS = 25
@@ -45,11 +61,9 @@ const SILENT_GRACE_MS = 500
 
 export class HttpServer {
   readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  readonly #sockets = new Map<Duplex, Connection>()
   readonly #perClient: ConnectionCounts | undefined
   readonly #refused: RefusedConnection
-  /** The answer that each socket is at. */
-  readonly #answers = new Map<Duplex, ServerResponse>()
   #isDraining = false
 
   constructor(
@@ -73,15 +87,17 @@ export class HttpServer {
       this.#perClient = new ConnectionCounts(limits.maxConnectionsPerClient)
     }
     this.#server.on('connection', socket => this.#welcome(socket))
-    this.#server.on('request', (request, response) => {
-      const { socket } = request
-      this.#answers.set(socket, response)
-      response.once('close', () => {
-        if (this.#answers.get(socket) === response) this.#answers.delete(socket)
-      })
+    // all that fit into the head: Node would drop those past 2,000 without a word
+    this.#server.maxHeadersCount = 0
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
+      if (!this.#begin(request, response)) return
       if (this.#isDraining) response.setHeader('Connection', 'close')
       handle(request, response)
-    })
+    }
+    this.#server.on('request', answer)
+    // whoever reads the body says that it may come, and what else can be expected is refused like any bad header
+    this.#server.on('checkContinue', answer)
+    this.#server.on('checkExpectation', answer)
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket))
   }
 
@@ -114,8 +130,8 @@ export class HttpServer {
     this.#isDraining = true
     const started = performance.now()
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
-    for (const response of this.#answers.values()) {
-      if (!response.headersSent) response.setHeader('Connection', 'close')
+    for (const { answer } of this.#sockets.values()) {
+      if (answer?.headersSent === false) answer.setHeader('Connection', 'close')
     }
     // close() drops the sockets that are idle now; one that goes idle later would stay until its time-out
     const tick = setInterval(() => {
@@ -141,26 +157,58 @@ export class HttpServer {
       socket.destroy()
       return
     }
-    this.#sockets.add(socket)
+    this.#sockets.set(socket, { answer: undefined, underWay: 0, isPausing: false, isEnding: false })
     socket.once('close', () => {
       this.#sockets.delete(socket)
       this.#perClient?.remove(origin)
     })
   }
 
+  /**
+   * Notes that an answer is under way. Node reads on while requests wait for their answers, without end: a client that
+   * sends them behind each other would fill the memory. False: the request is not to be answered.
+   *
+   * Behind one that asks for an upgrade, which nobody takes up here, Node drops what came in the same read. What comes
+   * later could be the rest of a body, and must not be taken for a request.
+   */
+  #begin({ socket, headers }: IncomingMessage, response: ServerResponse): boolean {
+    const connection = this.#sockets.get(socket)
+    if (connection === undefined || connection.isEnding) return false
+    if (headers.upgrade !== undefined) {
+      connection.isEnding = true
+      response.setHeader('Connection', 'close')
+    }
+    connection.answer = response
+    connection.underWay += 1
+    if (connection.underWay >= MAX_PIPELINED && !connection.isPausing) {
+      connection.isPausing = true
+      // Node resumes at the end of each request, in the next tick: a pause has to come behind that
+      process.nextTick(() => process.nextTick(() => pauseIfFull(socket, connection)))
+    }
+    response.once('close', () => {
+      if (connection.answer === response) connection.answer = undefined
+      connection.underWay -= 1
+      if (connection.underWay === MAX_PIPELINED - 1) socket.resume()
+    })
+    return true
+  }
+
   /** Node counts a socket that has sent nothing as busy. */
   #closeSilent(): void {
-    for (const socket of this.#sockets) {
-      if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of this.#sockets.keys()) {
+      if (socket instanceof Socket && socket.bytesRead === 0) socket.destroy()
     }
   }
 
   /** Answers what Node could not read as a request: no request id came with it, no route is known. */
   #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const answer = this.#answers.get(socket)
+    const { answer, underWay = 0 } = this.#sockets.get(socket) ?? {}
+    // something behind a request that said `Connection: close`: Node reads no more, and closes after the answer
+    if (error.code === 'HPE_CLOSED_CONNECTION' && underWay > 0) return
     // while a whole request is being answered, this would be read as its answer, or into the middle of it: an
-    // acquire that is granted would look refused
-    if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent || answer?.req.complete) {
+    // acquire that is granted would look refused. Of several under way all but the last are whole
+    const isInTheWay = answer?.headersSent || answer?.req.complete || underWay > 1
+    if (!socket.writable || error.code === 'ECONNRESET' || isInTheWay) {
       socket.destroy()
       return
     }
@@ -180,6 +228,11 @@ export class HttpServer {
         `X-Content-Type-Options: nosniff\r\n\r\n${body}`,
     )
   }
+}
+
+function pauseIfFull(socket: Socket, connection: Connection): void {
+  connection.isPausing = false
+  if (connection.underWay >= MAX_PIPELINED) socket.pause()
 }
 
 interface SocketRefusal {

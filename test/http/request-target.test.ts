@@ -5,6 +5,7 @@ import {
   pathOf,
   queryParameters,
   requireProperTarget,
+  withoutAuthority,
 } from '../../src/http/request-target.ts'
 import { Refusal } from '../../src/locks/errors.ts'
 
@@ -39,6 +40,8 @@ const MALFORMED = {
   'an escaped surrogate': '/a%ed%a0%80',
   NUL: '/a%00b',
   'a raw byte past ASCII': '/a\u00e9',
+  'a fragment': '/a#b',
+  'a fragment behind a query': '/a?b#c',
   'a control character': '/a\u0001',
   'a malformed query': '/a?x=%ff',
   'NUL in a query': '/a?x=%00',
@@ -54,6 +57,14 @@ for (const [what, target] of Object.entries(MALFORMED)) {
 t.test('a target past the limit is too long', async t => {
   t.equal(codeOf(`/${'a'.repeat(MAX_TARGET_BYTES - 1)}`), 'proper')
   t.equal(codeOf(`/${'a'.repeat(MAX_TARGET_BYTES)}`), 'uri_too_long')
+})
+
+t.test('a whole address is the same as its path, character by character', async t => {
+  t.equal(withoutAuthority('http://host:80/v1/a\\b{}|^?c'), '/v1/a\\b{}|^?c')
+  t.equal(withoutAuthority('http://host'), '/')
+  t.equal(withoutAuthority('http://host?a=b'), '/?a=b')
+  t.equal(withoutAuthority('/http://host/a'), '/http://host/a')
+  t.equal(withoutAuthority('//host/a'), '//host/a')
 })
 
 t.test('the path is found in both forms of a target', async t => {

@@ -23,9 +23,11 @@ async function listening(
 function heldBack() {
   const waiting: ServerResponse[] = []
   const arrivals = new EventTarget()
+  let isHeld = true
   return {
     handle: (_request: IncomingMessage, response: ServerResponse) => {
       waiting.push(response)
+      if (!isHeld) response.end('done')
       arrivals.dispatchEvent(new Event('request'))
     },
     async arrived(count: number) {
@@ -34,6 +36,11 @@ function heldBack() {
     answerAll() {
       for (const response of waiting) response.end('done')
     },
+    answerFromNowOn() {
+      isHeld = false
+      this.answerAll()
+    },
+    count: () => waiting.length,
   }
 }
 
@@ -181,6 +188,36 @@ t.test('rubbish after an answer was begun is not answered into the middle of it'
   const answer = await raw.closed()
   t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
 })
+
+t.test('rubbish in a body is not answered in the place of a request before it', async t => {
+  const held = heldBack()
+  const { port } = await listening(t, held.handle)
+  const raw = await rawSocket(port)
+  raw.socket.write(`${GET}POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nrubbish\r\n`)
+  t.equal(await raw.closed(), '')
+})
+
+t.test(
+  'of requests behind each other only some are under way, and all are answered in their order',
+  async t => {
+    const held = heldBack()
+    const { port } = await listening(t, held.handle)
+    const raw = await rawSocket(port)
+    const count = 20_000
+    for (let index = 0; index < count; index += 1) raw.socket.write(GET)
+    // more than one read of 64 KiB is on its way
+    await held.arrived(64)
+    for (let turn = 0; turn < 200; turn += 1) await new Promise(resolve => setImmediate(resolve))
+    const begun = held.count()
+    t.ok(begun < 64 + (2 * 65_536) / GET.length, `${begun} of ${count} were begun`)
+    held.answerFromNowOn()
+    while ((raw.received().match(/HTTP\/1\.1 200/g)?.length ?? 0) < count) {
+      await once(raw.socket, 'data', { signal: AbortSignal.timeout(10_000) })
+    }
+    raw.socket.destroy()
+    t.equal(held.count(), count)
+  },
+)
 
 t.test('rubbish behind a whole request is not answered in its place', async t => {
   const held = heldBack()
