@@ -36,7 +36,10 @@ export interface WireRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'LOCK' | 'UNLOCK'
   /** `/locks/{id}`; the names become `params`. `{*name}` stands for one or more parts of the path. */
   readonly path: string
-  /** Every status that it answers with, limits (429) and trouble of the database (503, 504) aside. */
+  /**
+   * Every status that it answers with; aside are heads that no route is asked about (400, 408, 414, 431), limits (429) and
+   * trouble of the database (503, 504).
+   */
   readonly statuses: readonly number[]
   handle(request: WireRequest): Promise<Reply>
 }

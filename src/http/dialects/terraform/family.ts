@@ -7,10 +7,11 @@ const PATH = '/terraform/{namespace}/{*name}/lock'
 
 /**
  * Terraform takes a 404 to its question for the state as "there is none yet", and would plan to make everything
- * again. So a state that is looked for here is an error.
+ * again. So a state that is looked for here is an error. It is the caller's: a 5xx would be a fault in the log, and one to send
+ * again.
  */
 const noState: WireRoute['handle'] = async ({ requestId }: WireRequest) => ({
-  status: 501,
+  status: 422,
   type: PROBLEM_TYPE,
   body: {
     ...problemDocument(
@@ -19,7 +20,7 @@ const noState: WireRoute['handle'] = async ({ requestId }: WireRequest) => ({
       requestId,
     ),
     title: 'There are no states here',
-    status: 501,
+    status: 422,
   },
 })
 
@@ -56,11 +57,11 @@ export const terraform: WireFamily = {
       statuses: [200, 400, 401, 403, 409, 413, 415],
       handle: unlockState,
     })),
-    { method: 'GET', path: PATH, statuses: [200, 401, 403, 404], handle: showStateLock },
+    { method: 'GET', path: PATH, statuses: [200, 400, 401, 403, 404], handle: showStateLock },
     ...(['GET', 'POST', 'PUT', 'DELETE'] as const).map(method => ({
       method,
       path: '/terraform/{*anything}',
-      statuses: [501],
+      statuses: [422],
       handle: noState,
     })),
   ],

@@ -38,18 +38,21 @@ const FORCE_REASON = 'terraform force-unlock'
 interface StateRequest {
   readonly principal: Principal
   readonly resource: Resource
-  readonly info: LockInfo | undefined
 }
 
-async function read(request: WireRequest): Promise<StateRequest> {
+async function stateOf(request: WireRequest): Promise<StateRequest> {
   const { services, headers, params, origin } = request
   const principal = await authenticate(services.keys, headers.authorization, origin)
   request.actsFor(principal)
   const { namespace, name } = validated(stateName, params, 'path')
   request.actsFor(principal, namespace)
-  const resource = { namespace, type: STATE_TYPE, id: name }
-  const info = readLockInfo(await request.body(['application/json']), headers['content-md5']?.toString())
-  return { principal, resource, info }
+  return { principal, resource: { namespace, type: STATE_TYPE, id: name } }
+}
+
+async function read(request: WireRequest): Promise<StateRequest & { readonly info: LockInfo | undefined }> {
+  const state = await stateOf(request)
+  const body = await request.body(['application/json'])
+  return { ...state, info: readLockInfo(body, request.headers['content-md5']?.toString()) }
 }
 
 /**
@@ -126,7 +129,7 @@ export async function unlockState(request: WireRequest): Promise<Reply> {
 
 /** The lock of a state, for people: 200 with its LockInfo, or 404. */
 export async function showStateLock(request: WireRequest): Promise<Reply> {
-  const { principal, resource } = await read(request)
+  const { principal, resource } = await stateOf(request)
   const lock = await request.services.locks.find(principal, resource)
   if (lock === undefined) throw new Refusal('lock_not_found', `nobody holds ${resource.id}`)
   return { status: 200, body: lockInfoOf(lock) }

@@ -342,6 +342,15 @@ t.test('what is no LockInfo is refused, and nothing is locked', async t => {
   t.equal(await heldBy(state), undefined)
 })
 
+t.test('a body of GET is not looked at', async t => {
+  const state = uniqueId()
+  t.equal((await send('GET', state, { body: '{' })).status, 404)
+  const info = lockInfo()
+  await send('LOCK', state, { body: info })
+  t.match(await send('GET', state, { body: {} }), { status: 200, body: { ID: info.ID } })
+  t.equal((await send('GET', 'x'.repeat(1025))).status, 400, 'its path is')
+})
+
 t.test('an ID that is no UUID works as well, and is its user own', async t => {
   const state = uniqueId()
   const info = lockInfo('build-4711')
@@ -396,9 +405,13 @@ t.test('a state is not looked for here: never 404, which would mean an empty one
     ['GET', '/terraform/demo'],
   ] as const) {
     const answer = await service.call(method, path, { key })
-    t.equal(answer.status, 501)
+    t.equal(answer.status, 422)
     t.match(answer.json.detail, /keeps locks and no states/)
   }
+  t.notOk(
+    service.log.some(({ status }) => Number(status) >= 500),
+    'and no fault of the service',
+  )
 })
 
 t.test('names have parts, spaces and any letters', async t => {
