@@ -84,7 +84,7 @@ export class Acquirer {
       batch: acquireBatchSql(database.schema),
       guardedBatch: acquireBatchSql(database.schema, catalogueGuard(database.schema, '$16', '$17')),
       takeOver: takeOverSql(database.schema),
-      guardedTakeOver: takeOverSql(database.schema, catalogueGuard(database.schema, '$13', '$14')),
+      guardedTakeOver: takeOverSql(database.schema, catalogueGuard(database.schema, '$14', '$15')),
       endExpired: endExpiredSql(database.schema),
       touchHolders: touchHoldersSql(database.schema),
     }

@@ -128,7 +128,7 @@ export class ExpandingAcquirer {
         request.expand,
         MAX_EXPANDED_RESOURCES,
         MAX_LISTED,
-        ...(takeover === null ? [request.reentry] : []),
+        takeover === null ? request.reentry : takeover.reason,
       ],
     )
     const [first] = rows

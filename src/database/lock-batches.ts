@@ -9,7 +9,7 @@ import { isFaultOfStatement } from './trouble.ts'
 
 export type Released = { readonly holder: string; readonly fencingToken: number }
 
-interface ReleasedRow {
+export interface ReleasedRow {
   readonly id: string
   readonly holder: string
   readonly fencing_token: string

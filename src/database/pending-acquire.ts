@@ -129,5 +129,6 @@ export function takeOverParameters({ request, sessionId }: Pending): readonly un
     resources.map(({ type }) => type),
     resources.map(({ id }) => id),
     request.takeover === null,
+    request.takeover?.reason ?? null,
   ]
 }

@@ -1,4 +1,5 @@
 import type { LockRow } from '../lock-row.ts'
+import { endNote } from './end-note.ts'
 import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 import { clockAfter, TOUCH } from './lease.ts'
@@ -59,9 +60,12 @@ touched as (
     and present.ended_at is null and present.expires_at > clock.t
   returning s.id, s.last_touch, s.expires_at
 ),
+noted as materialized (
+  ${endNote('released')}
+),
 removed as (
   delete from ${schema}.locks l
-  using earlier, present, claim
+  using earlier, present, claim, noted
   where l.id = earlier.id and present.id = earlier.session_id and claim.got and not exists (select from held)
   returning l.id
 ),

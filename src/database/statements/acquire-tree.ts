@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import { PLANNED_ANEW } from '../pool.ts'
+import { signedEndNote } from './end-note.ts'
 import { fencingToken } from './fencing-token.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
@@ -55,7 +56,7 @@ export interface AcquireTreeRow extends Omit<LockRow, 'id'> {
  *
  * $1 session id, $2 user, $3 client, $4 ttl in seconds, $5 kind (new, make, have), $6 ends with last lock,
  * $7 reference, $8 metadata, $9 namespace, $10 types, $11 ids, $12 expand, $13 most resources,
- * $14 most that are listed, $15 re-entry, which a takeover has not.
+ * $14 most that are listed, $15 re-entry, or of a takeover the reason.
  */
 export function acquireTreeSql(schema: string, takeover: boolean): string {
   return `${PLANNED_ANEW}with claim as materialized (
@@ -132,11 +133,18 @@ ready as materialized (
   where total.resources <= $13::int and not total.own_session_gone and not total.missing and not total.refused
     and ${takeover ? 'true' : 'total.others = 0'}
 ),
-removed as (
+${
+  takeover
+    ? `noted as materialized (
+  ${signedEndNote("'taken_over'", '$2::text', '$15::text')}
+),
+`
+    : ''
+}removed as (
   ${
     takeover
       ? `delete from ${schema}.locks l
-  using judged j
+  using judged j, noted
   where l.id = j.lock_id and not j.own and exists (select from ready)
   returning l.holder`
       : 'select null::text as holder where false'

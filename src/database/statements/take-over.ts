@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import type { CatalogueGuard } from './catalogue-guard.ts'
+import { signedEndNote } from './end-note.ts'
 import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 import { clockAfter, TOUCH } from './lease.ts'
@@ -33,8 +34,8 @@ export interface TakeOverRow extends LockRow {
  * the session lost during it, and still had in the snapshot, undoes a set of which more was granted (`kept`).
  *
  * $1 session id, $2 user, $3 client, $4 ttl in seconds, $5 kind (new, make, have), $6 ends with last lock,
- * $7 reference, $8 metadata, $9-$11 namespaces, types, ids, $12 whether only from the same user. With a guard, its
- * parameters come after these.
+ * $7 reference, $8 metadata, $9-$11 namespaces, types, ids, $12 whether only from the same user, $13 an administrator's
+ * reason. With a guard, its parameters come after these.
  */
 export function takeOverSql(schema: string, guard?: CatalogueGuard): string {
   return `with ${guard?.cte ?? ''}claimed as materialized (
@@ -87,9 +88,12 @@ ready as materialized (
     and (exists (select from touched) or not exists (select from old where own))
     and not exists (select from old where foreign_holder)
 ),
+noted as materialized (
+  ${signedEndNote("'taken_over'", '$2::text', '$13::text')}
+),
 removed as (
   delete from ${schema}.locks l
-  using old, present
+  using old, present, noted
   where l.id = old.id and not old.own and present.id = old.session_id and exists (select from ready)
   returning l.id, old.position, old.holder
 ),
