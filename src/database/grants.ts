@@ -1,8 +1,11 @@
 import { checkSchemaName, MIGRATIONS_TABLE, type RunQuery } from './migrations/migration-table.ts'
 import type { RoleNames } from './role-names.ts'
 
-/** Tables that the service reads and never writes: an epoch that is lowered would make fencing tokens go back. */
-const READ_ONLY_TABLES = ['fencing_epoch']
+/**
+ * Tables that the service reads and never writes: an epoch that is lowered would make fencing tokens go back, and the
+ * history is written by triggers.
+ */
+const READ_ONLY_TABLES = ['fencing_epoch', 'history', 'lock_events']
 
 /**
  * What readers do not see, by table: operators may choose keys that can be guessed. The secrets of sign-ins are
@@ -27,7 +30,7 @@ export async function grantsSql(
        array(select quote_ident(attname) from pg_catalog.pg_attribute
              where attrelid = c.oid and attnum > 0 and not attisdropped order by attnum) as columns
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = relnamespace
-     where nspname = $1 and relkind in ('r', 'v') and relname <> $2
+     where nspname = $1 and relkind in ('r', 'p', 'v') and not relispartition and relname <> $2
      order by relkind, relname`,
     [schema, MIGRATIONS_TABLE],
   )
@@ -51,7 +54,7 @@ export async function grantsSql(
 
 interface Relation {
   readonly name: string
-  readonly kind: 'r' | 'v'
+  readonly kind: 'r' | 'p' | 'v'
   readonly columns: readonly string[]
 }
 

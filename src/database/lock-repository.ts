@@ -2,18 +2,19 @@ import { sql } from 'kysely'
 import type { AcquireOutcome, AcquireRequest, Expand } from '../locks/acquire.ts'
 import type { Lock } from '../locks/lock.ts'
 import type { LockFilter, LockName, LockStore } from '../locks/lock-store.ts'
-import type { ReleaseOutcome, ReleaseSelection } from '../locks/release.ts'
+import type { Force, ReleaseOutcome, ReleaseSelection } from '../locks/release.ts'
 import { MAX_EXPANDED_RESOURCES, type Resource } from '../locks/resource.ts'
 import { type AcquireEvents, Acquirer, troubleOfMany } from './acquirer.ts'
 import type { Database } from './database.ts'
 import { ExpandingAcquirer } from './expanding-acquirer.ts'
 import { type Batching, DEFAULT_BATCHING } from './gatherer.ts'
-import { LockBatches, type Released } from './lock-batches.ts'
+import { LockBatches, type Released, type ReleasedRow } from './lock-batches.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { prefixEnd } from './prefix-end.ts'
 import { SetReleaser } from './set-releaser.ts'
 import { COUNTED_ROWS, type CountRow, countLocksSql } from './statements/count-live.ts'
 import { listBelowSql } from './statements/list-below.ts'
+import { forceReleaseSql } from './statements/release.ts'
 
 export interface LockRepositoryOptions {
   /** With connections of its own and a time-out fit for statements over a hundred thousand rows. */
@@ -38,6 +39,7 @@ export class LockRepository implements LockStore {
   readonly #batches: LockBatches
   readonly #countSql: string
   readonly #listBelowSql: string
+  readonly #forceReleaseSql: string
 
   constructor(
     database: Database,
@@ -51,6 +53,7 @@ export class LockRepository implements LockStore {
     this.#batches = new LockBatches(database, batching)
     this.#countSql = countLocksSql(database.schema)
     this.#listBelowSql = listBelowSql(database.schema)
+    this.#forceReleaseSql = forceReleaseSql(database.schema)
   }
 
   async acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]> {
@@ -70,12 +73,22 @@ export class LockRepository implements LockStore {
     return outcomes
   }
 
-  touch(name: LockName & { holder: string }): Promise<Lock | undefined> {
+  touch(name: LockName): Promise<Lock | undefined> {
     return this.#batches.touch(name)
   }
 
   release(name: LockName): Promise<Released | undefined> {
     return this.#batches.release(name)
+  }
+
+  /** In a statement of its own: it is rare, and carries its reason. */
+  async forceRelease(
+    { namespace, lockId }: Omit<LockName, 'holder'>,
+    { by, reason }: Force,
+  ): Promise<Released | undefined> {
+    const parameters = [lockId, namespace, by, reason]
+    const [row] = await this.#database.run<ReleasedRow>(this.#forceReleaseSql, parameters)
+    return row && { holder: row.holder, fencingToken: Number(row.fencing_token) }
   }
 
   releaseSet(selection: ReleaseSelection): Promise<ReleaseOutcome> {

@@ -77,7 +77,7 @@ async function handOver(query: RunQuery, schema: string, owner: string): Promise
        select relowner, case relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end,
          format('%I.%I', $1::text, relname)
        from pg_catalog.pg_class c join schema on relnamespace = schema.oid
-       where relkind in ('r', 'v') or relkind = 'S' and not exists (
+       where relkind in ('r', 'p', 'v') or relkind = 'S' and not exists (
          select from pg_catalog.pg_depend
          where objid = c.oid and classid = 'pg_catalog.pg_class'::regclass and deptype in ('a', 'i'))
        union all

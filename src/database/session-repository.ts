@@ -104,8 +104,8 @@ export class SessionRepository implements SessionStore {
     return row && sessionOf(row)
   }
 
-  async end(sessionId: string, user: string | null): Promise<boolean> {
-    return (await this.#database.run(this.#sql.end, [sessionId, user])).length > 0
+  async end(sessionId: string, user: string | null, by: string | null = user): Promise<boolean> {
+    return (await this.#database.run(this.#sql.end, [sessionId, user, by])).length > 0
   }
 
   async list(filter: SessionFilter): Promise<readonly Session[]> {

@@ -30,7 +30,7 @@ export class SetReleaser {
   }
 
   #send(selection: ReleaseSelection, most: number, large: boolean): Promise<readonly ReleaseSetRow[]> {
-    const { namespace, holder, client, which } = selection
+    const { namespace, holder, client, which, force } = selection
     const database = large ? this.#bulk : this.#database
     return database.run<ReleaseSetRow>(TEXTS.of(database.schema, which.kind, large), [
       namespace,
@@ -39,6 +39,8 @@ export class SetReleaser {
       client ?? null,
       most,
       which.kind === 'expanded' || which.kind === 'all' ? MAX_LISTED : MAX_RESOURCES_PER_ACQUIRE,
+      force?.by ?? null,
+      force?.reason ?? null,
       ...selectedBy(which),
     ])
   }

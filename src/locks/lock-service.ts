@@ -4,7 +4,7 @@ import type { Principal } from './api-key.ts'
 import { Refusal } from './errors.ts'
 import type { JsonObject, Lock } from './lock.ts'
 import type { LockFilter, LockStore } from './lock-store.ts'
-import type { ReleaseOutcome, ReleaseSelection } from './release.ts'
+import type { ReleaseChoice, ReleaseOutcome } from './release.ts'
 import { MAX_LISTED_BELOW, MAX_RESOURCES_PER_ACQUIRE, type Resource } from './resource.ts'
 import { DEFAULT_TTL_SECONDS } from './session.ts'
 
@@ -116,8 +116,10 @@ export class LockService {
   ): Promise<void> {
     requireRole(principal, force === undefined ? 'locker' : 'admin')
     requireNamespace(principal, namespace)
-    const holder = force === undefined ? principal.user : null
-    const released = await this.#store.release({ namespace, lockId, holder })
+    const released =
+      force === undefined
+        ? await this.#store.release({ namespace, lockId, holder: principal.user })
+        : await this.#store.forceRelease({ namespace, lockId }, { by: principal.user, reason: force.reason })
     if (released === undefined) return this.#refuse(namespace, lockId)
     if (force !== undefined && released.holder !== principal.user) {
       this.#audit({
@@ -135,13 +137,16 @@ export class LockService {
   /** Releases many locks of the principal together, or none; with `force` whosever they are. */
   async releaseSet(
     principal: Principal,
-    selection: Omit<ReleaseSelection, 'holder'>,
+    selection: ReleaseChoice,
     force?: { readonly reason: string },
   ): Promise<ReleaseOutcome> {
     requireRole(principal, force === undefined ? 'locker' : 'admin')
     requireNamespace(principal, selection.namespace)
-    const holder = force === undefined ? principal.user : null
-    const outcome = await this.#store.releaseSet({ ...selection, holder })
+    const outcome = await this.#store.releaseSet(
+      force === undefined
+        ? { ...selection, holder: principal.user }
+        : { ...selection, holder: null, force: { by: principal.user, reason: force.reason } },
+    )
     if (force !== undefined && outcome.kind === 'released') {
       const holders = outcome.holders.filter(user => user !== principal.user)
       if (holders.length > 0) {

@@ -1,13 +1,13 @@
 import type { AcquireOutcome, AcquireRequest, Expand } from './acquire.ts'
 import type { Lock } from './lock.ts'
-import type { ReleaseOutcome, ReleaseSelection } from './release.ts'
+import type { Force, ReleaseOutcome, ReleaseSelection } from './release.ts'
 import type { Resource } from './resource.ts'
 
-/** Which lock, and on whose behalf. `holder: null` stands for an administrator, who may release anybody's. */
+/** Which lock, and on whose behalf. */
 export interface LockName {
   readonly namespace: string
   readonly lockId: string
-  readonly holder: string | null
+  readonly holder: string
 }
 
 export interface LockFilter {
@@ -37,9 +37,14 @@ export interface LockStore {
    */
   acquire(requests: readonly AcquireRequest[]): Promise<readonly AcquireOutcome[]>
   /** The lock after its session was touched; undefined where the holder has no such live lock. */
-  touch(name: LockName & { readonly holder: string }): Promise<Lock | undefined>
+  touch(name: LockName): Promise<Lock | undefined>
   /** The lock that was released; undefined where the holder has no such live lock. */
   release(name: LockName): Promise<{ readonly holder: string; readonly fencingToken: number } | undefined>
+  /** The same by an administrator, whoever holds it. */
+  forceRelease(
+    name: Omit<LockName, 'holder'>,
+    force: Force,
+  ): Promise<{ readonly holder: string; readonly fencingToken: number } | undefined>
   /** Releases all that is chosen and live, or nothing. Can be repeated. */
   releaseSet(selection: ReleaseSelection): Promise<ReleaseOutcome>
   get(namespace: string, lockId: string): Promise<Lock | undefined>

@@ -5,8 +5,14 @@ import type { Resource } from './resource.ts'
 /** A name inside the namespace of the selection. */
 type Name = Omit<Resource, 'namespace'>
 
+/** An administrator who releases what others hold, and why; both go into the history. */
+export interface Force {
+  readonly by: string
+  readonly reason: string
+}
+
 /** Locks of one namespace that are released together, or not at all. */
-export interface ReleaseSelection {
+export interface ReleaseChoice {
   readonly namespace: string
   readonly which:
     | { readonly kind: 'locks'; readonly lockIds: readonly string[] }
@@ -15,11 +21,13 @@ export interface ReleaseSelection {
     | { readonly kind: 'all' }
     /** What the resource stands for by the catalogue, as in an acquire. */
     | { readonly kind: 'expanded'; readonly resource: Name; readonly expand: Expand }
-  /** Null stands for an administrator, who may release anybody's. */
-  readonly holder: string | null
   /** The client that the sessions must have, null for none. Undefined: any. */
   readonly client?: string | null | undefined
 }
+
+/** And on whose behalf: only the holder's own, or anybody's by an administrator. */
+export type ReleaseSelection = ReleaseChoice &
+  ({ readonly holder: string; readonly force?: undefined } | { readonly holder: null; readonly force: Force })
 
 /** A lock that was released. */
 export interface Released {

@@ -38,7 +38,7 @@ export class SessionService {
 
   async end(principal: Principal, sessionId: string): Promise<void> {
     requireRole(principal, 'locker')
-    if (!(await this.#store.end(sessionId, ownerFor(principal)))) sessionNotFound(sessionId)
+    if (!(await this.#store.end(sessionId, ownerFor(principal), principal.user))) sessionNotFound(sessionId)
   }
 
   async get(principal: Principal, sessionId: string): Promise<Session> {

@@ -41,8 +41,11 @@ export interface SessionStore {
   /** Sets the last touch to the database's clock and moves the expiry; never shortens it. */
   touch(sessionId: string, user: string): Promise<SessionOutcome>
   get(sessionId: string, user: string | null): Promise<Session | undefined>
-  /** Ends the session and all its locks. `user: null` stands for an administrator. False: no such live session. */
-  end(sessionId: string, user: string | null): Promise<boolean>
+  /**
+   * Ends the session and all its locks. `user: null` stands for an administrator; `by` is who ends it, where it is not
+   * that user. False: no such live session.
+   */
+  end(sessionId: string, user: string | null, by?: string): Promise<boolean>
   /** Live sessions in the order of their ids. */
   list(filter: SessionFilter): Promise<readonly Session[]>
   /** Live sessions in the whole database; estimated where there are very many. */

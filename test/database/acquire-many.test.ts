@@ -129,7 +129,7 @@ t.test('touches and releases that arrive together are one statement each', async
   )
   const released = await Promise.all([
     stores.locks.release(a),
-    stores.locks.release({ ...b, holder: null }),
+    stores.locks.forceRelease(b, { by: 'root', reason: 'a test' }),
     stores.locks.release({ ...c, holder: 'bob' }),
     stores.locks.release(a),
   ])

@@ -8,8 +8,14 @@ import { untilWaiting } from '../support/waiting.ts'
 const release = (
   stores: Stores,
   which: ReleaseSelection['which'],
-  options: Partial<Pick<ReleaseSelection, 'holder' | 'client'>> = {},
-) => stores.locks.releaseSet({ namespace: 'tests', which, holder: 'alice', ...options })
+  options: { readonly holder?: string; readonly client?: string | null; readonly force?: true } = {},
+) => {
+  const { force, holder = 'alice', ...others } = options
+  const choice = { namespace: 'tests', which, ...others }
+  return force
+    ? stores.locks.releaseSet({ ...choice, holder: null, force: { by: 'root', reason: 'a test' } })
+    : stores.locks.releaseSet({ ...choice, holder })
+}
 
 const things = (...ids: string[]) => ({
   kind: 'resources' as const,
@@ -57,7 +63,7 @@ t.test('one lock of somebody else refuses the whole, unless an administrator ask
     })
   }
   t.same(await locked(stores), ['a', 'b', 'c'])
-  const forced = await release(stores, things('a', 'c'), { holder: null })
+  const forced = await release(stores, things('a', 'c'), { force: true })
   t.match(forced, { kind: 'released', count: 2 })
   t.same(forced.kind === 'released' && [...forced.holders].sort(), ['alice', 'bob'])
   await granted(stores, ['c'], { holder: 'bob' })
@@ -104,7 +110,7 @@ t.test('everything of a holder is released, and nothing of others', async t => {
   ])
   t.match(await release(stores, { kind: 'all' }), { kind: 'released', count: 3, holders: ['alice'] })
   t.equal(await stores.locks.count(), 2)
-  t.match(await release(stores, { kind: 'all' }, { holder: null }), {
+  t.match(await release(stores, { kind: 'all' }, { force: true }), {
     kind: 'released',
     count: 1,
     holders: ['bob'],

@@ -46,7 +46,7 @@ async function deployed(t: Teardown) {
 async function privileges(admin: pg.Client): Promise<readonly unknown[]> {
   const { rows } = await admin.query(
     `select relname::text as name, relowner::regrole::text as owner, relacl::text as acl from pg_class
-     where relnamespace = 'leasehold'::regnamespace and relkind in ('r', 'v', 'S')
+     where relnamespace = 'leasehold'::regnamespace and relkind in ('r', 'p', 'v', 'S')
      union all
      select proname::text, proowner::regrole::text, proacl::text from pg_proc where pronamespace = 'leasehold'::regnamespace
      union all
@@ -105,6 +105,11 @@ const FORBIDDEN_TO_THE_SERVICE = {
   'replace a trigger': 'alter table leasehold.locks disable trigger all',
   'change a migration': "update leasehold.schema_migrations set checksum = repeat('0', 64)",
   'remove a migration': 'delete from leasehold.schema_migrations',
+  'write history': "update leasehold.lock_events set holder = 'me'",
+  'write history behind its back':
+    'insert into leasehold.lock_events_default select * from leasehold.lock_events',
+  'say since when the history is complete': 'update leasehold.history set complete_since = now()',
+  'switch the history off': 'select leasehold.set_history(false)',
   'make a schema': 'create schema mine',
   'become the owner': 'set role OWNER',
 }
@@ -137,7 +142,7 @@ t.test('The service works within its time-outs and settings, whatever connects w
 t.test('A reader sees every table and view, but no hash of a key', async t => {
   const reader = await connectedTo(t, await urlOf(names.reader))
   const { rows } = await admin.query(
-    "select relname as name from pg_class where relnamespace = 'leasehold'::regnamespace and relkind in ('r', 'v')",
+    "select relname as name from pg_class where relnamespace = 'leasehold'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition",
   )
   for (const { name } of rows.filter(row => row.name !== 'api_keys')) {
     await t.resolves(reader.query(`select * from leasehold.${name}`), name)

@@ -4,6 +4,10 @@ create sequence fencing_token_seq as bigint increment 1 minvalue 1 maxvalue 9223
 comment on sequence fencing_token_seq is
   'Low part of the fencing tokens. Drawn by next_fencing_token() alone; never set it by hand.';
 
+create sequence lock_events_id_seq as bigint increment 1 minvalue 1 maxvalue 9223372036854775807 start 1 cache 1;
+comment on sequence lock_events_id_seq is
+  'Numbers the events of the history. Drawn after whatever the event follows from was committed, so of two events of one resource the later one has the greater number, whatever the clock says.';
+
 create table api_keys (
   id bigint not null generated always as identity,
   user_id integer not null,
@@ -57,6 +61,95 @@ comment on column fencing_epoch.only_row is
   'Always true: keeps the table at one row.';
 comment on column fencing_epoch.epoch is
   'Added to the timeline of the server in the high bits of every fencing token.';
+
+create table history (
+  only_row boolean not null default true,
+  complete_since timestamp with time zone,
+  constraint history_pkey PRIMARY KEY (only_row),
+  constraint history_only_row CHECK (only_row)
+);
+comment on table history is
+  'One row: what can be said from lock_events.';
+comment on column history.only_row is
+  'Always true: keeps the table at one row.';
+comment on column history.complete_since is
+  'Every lock that was granted since then has its events. Null: set_history(false) has switched the history off.';
+
+create table lock_events (
+  id bigint not null default nextval('lock_events_id_seq'::regclass),
+  xid xid8 not null default pg_current_xact_id(),
+  at timestamp with time zone not null,
+  lock_time timestamp with time zone not null,
+  expired_at timestamp with time zone,
+  lock_id bigint not null,
+  fencing_token bigint not null,
+  session_id uuid not null,
+  kind text collate "C" not null,
+  namespace text collate "C" not null,
+  resource_type text collate "C" not null,
+  resource_id text collate "C" not null,
+  holder text collate "C" not null,
+  client text collate "C",
+  ended_by text collate "C",
+  reason text collate "C"
+) partition by RANGE (at);
+CREATE INDEX lock_events_place_idx ON ONLY lock_events USING btree (namespace, xid, id);
+comment on table lock_events is
+  'The history: a row for each grant and for each end of a lock, written by triggers in the transaction of the change, so that what is done by hand is in it too. The views lock_periods, longest_held and taken_over_this_week read it for people.';
+comment on column lock_events.id is
+  'Numbers the events; of two events of one resource the later one has the greater id.';
+comment on column lock_events.xid is
+  'The transaction that wrote it. Whoever reads on from where he stopped goes by (xid, id), and no further than the oldest transaction that is under way.';
+comment on column lock_events.at is
+  'When it was written, on the database''s clock; of a grant, its lock_time.';
+comment on column lock_events.lock_time is
+  'When the lock was granted.';
+comment on column lock_events.expired_at is
+  'Of an expired lock: when it did. From then on it was dead; the event was written when somebody cleared it away.';
+comment on column lock_events.lock_id is
+  'The lock: each has one event granted, and one that says how it ended.';
+comment on column lock_events.fencing_token is
+  'The number of the grant.';
+comment on column lock_events.session_id is
+  'The session that held the lock.';
+comment on column lock_events.kind is
+  'granted; released by its holder; expired; session_ended, and the lock with it; taken_over by an administrator or by another session of the holder; forced: released by an administrator; deleted by a statement that is not the service''s.';
+comment on column lock_events.namespace is
+  'The room of resources.';
+comment on column lock_events.resource_type is
+  'Type of the resource.';
+comment on column lock_events.resource_id is
+  'Id of the resource.';
+comment on column lock_events.holder is
+  'The user who held the lock.';
+comment on column lock_events.client is
+  'The workstation or program, if the session said. Null too at the end of a lock whose session''s row was deleted by hand.';
+comment on column lock_events.ended_by is
+  'Who ended the lock: a user; of a deleted one the role in the database. Null of a grant, and where it expired.';
+comment on column lock_events.reason is
+  'Why, where somebody said so.';
+
+create table lock_events_default (
+  id bigint not null default nextval('lock_events_id_seq'::regclass),
+  xid xid8 not null default pg_current_xact_id(),
+  at timestamp with time zone not null,
+  lock_time timestamp with time zone not null,
+  expired_at timestamp with time zone,
+  lock_id bigint not null,
+  fencing_token bigint not null,
+  session_id uuid not null,
+  kind text collate "C" not null,
+  namespace text collate "C" not null,
+  resource_type text collate "C" not null,
+  resource_id text collate "C" not null,
+  holder text collate "C" not null,
+  client text collate "C",
+  ended_by text collate "C",
+  reason text collate "C"
+) partition of lock_events default;
+CREATE INDEX lock_events_default_namespace_xid_id_idx ON lock_events_default USING btree (namespace, xid, id);
+comment on table lock_events_default is
+  'Events of days that have no partition. Empty unless keep_history() was not called for days, or the clock was wrong.';
 
 create table locks (
   id bigint not null generated always as identity,
@@ -416,6 +509,54 @@ comment on column stale_sessions.last_touch is
 comment on column stale_sessions.expires_at is
   'When it expired or expires.';
 
+CREATE OR REPLACE FUNCTION add_history_days()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'SCHEMA', 'pg_temp'
+AS $function$
+  declare
+    today constant date := (now() at time zone 'UTC')::date;
+    day date;
+    name text;
+    grantee text;
+    added integer := 0;
+  begin
+    for day in select today + n from generate_series(0, 3) n loop
+      name := 'lock_events_' || to_char(day, 'YYYYMMDD');
+      -- a day that has begun in the default partition stays there
+      continue when to_regclass(name) is not null or exists (
+        select from lock_events_default
+        where at >= day::timestamp at time zone 'UTC' and at < (day + 1)::timestamp at time zone 'UTC'
+      );
+      begin
+        execute format('create table %I (like lock_events including all)', name);
+        execute format('comment on table %I is %L', name, 'Events of ' || to_char(day, 'YYYY-MM-DD') || ' (UTC).');
+        for grantee in
+          select distinct coalesce(quote_ident(r.rolname), 'public')
+          from pg_class c
+          cross join aclexplode(c.relacl) a
+          left join pg_roles r on r.oid = a.grantee
+          where c.oid = to_regclass(name) and a.grantee <> c.relowner
+        loop
+          execute format('revoke all on %I from %s', name, grantee);
+        end loop;
+        execute format(
+          'alter table lock_events attach partition %I for values from (%L) to (%L)',
+          name, to_char(day, 'YYYY-MM-DD 00:00:00+00'), to_char(day + 1, 'YYYY-MM-DD 00:00:00+00')
+        );
+        added := added + 1;
+      exception
+        -- somebody reads for long, or an event of that day has come into the default partition just now
+        when lock_not_available or check_violation then null;
+      end;
+    end loop;
+    return added;
+  end
+  $function$;
+comment on function add_history_days() is
+  'Makes the partitions of today and of the next three days. How many were missing.';
+
 CREATE OR REPLACE FUNCTION claim_namespace(namespace text)
  RETURNS boolean
  LANGUAGE sql
@@ -442,46 +583,14 @@ CREATE OR REPLACE FUNCTION end_locks_of_session()
 AS $function$
   begin
     delete from locks where session_id = new.id;
+    if not new.named and new.end_reason is not null then
+      delete from sessions where id = new.id;
+    end if;
     return null;
   end
   $function$;
 comment on function end_locks_of_session() is
   'A session ends whole: all its locks end with it.';
-
-CREATE OR REPLACE FUNCTION end_sessions_with_last_lock()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'SCHEMA'
-AS $function$
-  declare
-    emptied uuid[];
-    some_named boolean;
-  begin
-    if not exists (select from gone) then
-      return null;
-    end if;
-    select array_agg(id), bool_or(named) into emptied, some_named
-    from (
-      select s.id, s.named
-      from sessions s
-      where s.id = any (array(select session_id from gone)) and s.ends_with_last_lock and s.ended_at is null
-      order by s.id
-      for update
-    ) locked;
-    if emptied is null then
-      return null;
-    end if;
-    delete from sessions s
-    where s.id = any (emptied) and not s.named and not exists (select from locks l where l.session_id = s.id);
-    if some_named then
-      update sessions s set ended_at = clock_timestamp(), end_reason = 'last_lock_gone'
-      where s.id = any (emptied) and s.named and not exists (select from locks l where l.session_id = s.id);
-    end if;
-    return null;
-  end
-  $function$;
-comment on function end_sessions_with_last_lock() is
-  'Sessions made for their locks end with the last of them.';
 
 CREATE OR REPLACE FUNCTION expand_resources(namespace text, types text[], ids text[], expand text, most integer)
  RETURNS TABLE(resource_type text, resource_id text, kind text, is_named boolean, is_element boolean)
@@ -561,6 +670,72 @@ END;
 comment on function expand_resources(text,text[],text[],text,integer) is
   'What the named resources stand for, themselves included. expand: none; elements (of selections); children (of objects, at any depth); contents (both). Where it is more than "most", a part that is larger than that. kind is null for what the catalogue does not have, and for what was only found below another.';
 
+CREATE OR REPLACE FUNCTION history_users()
+ RETURNS TABLE(virtualtransaction text)
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT l.virtualtransaction
+    FROM pg_locks l
+   WHERE ((l.relation = ('lock_events'::regclass)::oid) AND (l.database = ( SELECT d.oid
+            FROM pg_database d
+           WHERE (d.datname = current_database()))) AND (l.pid IS DISTINCT FROM pg_backend_pid()));
+END;
+comment on function history_users() is
+  'Other transactions that read or write the history now.';
+
+CREATE OR REPLACE FUNCTION keep_history(days integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'SCHEMA', 'pg_temp'
+AS $function$
+  declare
+    oldest text;
+    bound timestamptz;
+    others text[];
+  begin
+    if days < 1 then
+      raise exception 'the history is kept for a day at least' using errcode = 'invalid_parameter_value';
+    end if;
+    if not pg_try_advisory_xact_lock('lock_events'::regclass::oid::bigint) then
+      return 0;
+    end if;
+    perform set_config('lock_timeout', '100', true), set_config('synchronous_commit', 'off', true);
+    if add_history_days() > 0 then
+      return 1;
+    end if;
+    delete from lock_events_default
+    where ctid = any(array(
+      select ctid from lock_events_default where at < now() - make_interval(days => days) limit 10000
+    ));
+
+    select c.relname, (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp at time zone 'UTC'
+    into oldest, bound
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'lock_events'::regclass and c.relname ~ '^lock_events_\d{8}$'
+    order by c.relname
+    limit 1;
+    if oldest is null or bound > now() - make_interval(days => days) then
+      return 0;
+    end if;
+    others := array(select virtualtransaction from history_users());
+    perform pg_sleep(0.2);
+    if exists (select from history_users() where virtualtransaction = any(others)) then
+      return 0;
+    end if;
+    begin
+      execute format('drop table %I', oldest);
+    exception
+      when lock_not_available then return 0;
+    end;
+    update history set complete_since = greatest(complete_since, bound) where complete_since is not null;
+    return 1;
+  end
+  $function$;
+comment on function keep_history(integer) is
+  'Makes the partitions of the next days; where they are there, drops the oldest one if its events are older than so many days. How much was done: call it again until it says 0. It holds up nobody for longer than 100 ms.';
+
 CREATE OR REPLACE FUNCTION next_fencing_token()
  RETURNS bigint
  LANGUAGE sql
@@ -570,6 +745,128 @@ BEGIN ATOMIC
 END;
 comment on function next_fencing_token() is
   'A number greater than every one drawn before: (timeline + epoch) * 2^40 + sequence. Below 2^53 up to timeline + epoch 8191.';
+
+CREATE OR REPLACE FUNCTION record_ended_locks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'SCHEMA', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+  declare
+    emptied uuid[] := array(select session_id from gone);
+    note jsonb;
+    why text;
+    doer text;
+    some_named boolean;
+  begin
+    -- the delete of a session comes here again through the foreign key, for no rows
+    if emptied = '{}' then
+      return null;
+    end if;
+
+    if current_setting('lock_events.off', true) is distinct from 'yes' then
+      note := nullif(current_setting('lock_events.why', true), '');
+      why := coalesce(note ->> 'kind', 'deleted');
+      doer := coalesce(note ->> 'by', case why when 'deleted' then session_user end);
+      insert into lock_events (
+        at, lock_time, expired_at, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id,
+        holder, client, ended_by, reason
+      )
+      select clock_timestamp(), g.lock_time, case why when 'expired' then s.expires_at end, g.id, g.fencing_token,
+        g.session_id, case when why = 'forced' and g.holder = doer then 'released' else why end, g.namespace,
+        g.resource_type, g.resource_id, g.holder, s.client, case why when 'released' then g.holder else doer end,
+        note ->> 'reason'
+      from gone g
+      left join sessions s on s.id = g.session_id;
+    end if;
+
+    select array_agg(s.id), bool_or(s.named)
+    into emptied, some_named
+    from (
+      select present.id, present.named
+      from sessions present
+      where present.id = any(emptied) and present.ends_with_last_lock and present.ended_at is null
+      order by present.id
+      for update
+    ) s;
+    if emptied is null then
+      return null;
+    end if;
+    delete from sessions s
+    where s.id = any(emptied) and not s.named and not exists (select from locks l where l.session_id = s.id);
+    if some_named then
+      update sessions s
+      set ended_at = clock_timestamp(), end_reason = 'last_lock_gone'
+      where s.id = any(emptied) and s.named and not exists (select from locks l where l.session_id = s.id);
+    end if;
+    return null;
+  end
+  $function$;
+comment on function record_ended_locks() is
+  'Writes the history of ends, then ends the sessions that were made for their locks and have lost the last of them.';
+
+CREATE OR REPLACE FUNCTION record_granted_locks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'SCHEMA', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+  begin
+    insert into lock_events (
+      at, lock_time, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id, holder, client
+    )
+    select g.lock_time, g.lock_time, g.id, g.fencing_token, g.session_id, 'granted', g.namespace, g.resource_type,
+      g.resource_id, g.holder, s.client
+    from granted g
+    left join sessions s on s.id = g.session_id;
+    return null;
+  end
+  $function$;
+comment on function record_granted_locks() is
+  'Writes the history of grants.';
+
+CREATE OR REPLACE FUNCTION record_truncated_locks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'SCHEMA', 'pg_temp'
+AS $function$
+  begin
+    if current_setting('lock_events.off', true) is distinct from 'yes' then
+      insert into lock_events (
+        at, lock_time, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id, holder, client,
+        ended_by
+      )
+      select clock_timestamp(), l.lock_time, l.id, l.fencing_token, l.session_id, 'deleted', l.namespace,
+        l.resource_type, l.resource_id, l.holder, s.client, session_user
+      from locks l
+      left join sessions s on s.id = l.session_id;
+    end if;
+    return null;
+  end
+  $function$;
+comment on function record_truncated_locks() is
+  'Writes the history of locks that a TRUNCATE takes away.';
+
+CREATE OR REPLACE FUNCTION refuse_changed_lock()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+  begin
+    if (old.id, old.namespace, old.resource_type, old.resource_id, old.session_id, old.fencing_token, old.holder)
+      is distinct from
+      (new.id, new.namespace, new.resource_type, new.resource_id, new.session_id, new.fencing_token, new.holder)
+    then
+      raise exception 'lock % stays what was granted', old.id
+        using errcode = 'integrity_constraint_violation', hint = 'Delete it; whoever needs another one acquires it.';
+    end if;
+    return null;
+  end
+  $function$;
+comment on function refuse_changed_lock() is
+  'What was granted to whom is never changed, not by hand either.';
 
 CREATE OR REPLACE FUNCTION refuse_partial_set()
  RETURNS text
@@ -582,6 +879,35 @@ AS $function$
 comment on function refuse_partial_set() is
   'Raises 40001.';
 
-CREATE TRIGGER end_sessions_with_last_lock AFTER DELETE ON locks REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION end_sessions_with_last_lock();
+CREATE OR REPLACE FUNCTION set_history(is_on boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+AS $function$
+  begin
+    -- whoever is at it comes to an end first, and nobody begins: so "since" is true to the microsecond
+    lock table locks in share row exclusive mode;
+    execute format('alter table locks %s trigger record_granted_locks', case when is_on then 'enable' else 'disable' end);
+    if is_on then
+      alter function record_ended_locks() reset lock_events.off;
+      alter function record_truncated_locks() reset lock_events.off;
+      update history set complete_since = clock_timestamp() where complete_since is null;
+    else
+      alter function record_ended_locks() set lock_events.off = 'yes';
+      alter function record_truncated_locks() set lock_events.off = 'yes';
+      update history set complete_since = null;
+    end if;
+  end
+  $function$;
+comment on function set_history(boolean) is
+  'Switches the writing of the history off, or on again, for all replicas at once. For the owner. What is held by then has no grant in it, and what ends meanwhile no end.';
+
+CREATE TRIGGER record_ended_locks AFTER DELETE ON locks REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION record_ended_locks();
+
+CREATE TRIGGER record_granted_locks AFTER INSERT ON locks REFERENCING NEW TABLE AS granted FOR EACH STATEMENT EXECUTE FUNCTION record_granted_locks();
+
+CREATE TRIGGER record_truncated_locks BEFORE TRUNCATE ON locks FOR EACH STATEMENT EXECUTE FUNCTION record_truncated_locks();
+
+CREATE TRIGGER refuse_changed_lock AFTER UPDATE OF id, namespace, resource_type, resource_id, session_id, fencing_token, holder ON locks FOR EACH ROW EXECUTE FUNCTION refuse_changed_lock();
 
 CREATE TRIGGER end_locks_of_session AFTER UPDATE OF ended_at ON sessions FOR EACH ROW WHEN (old.ended_at IS NULL AND new.ended_at IS NOT NULL) EXECUTE FUNCTION end_locks_of_session();

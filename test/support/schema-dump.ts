@@ -3,7 +3,8 @@ import type { ClientBase } from 'pg'
 /**
  * The definition of everything in a schema as SQL, read from the catalogs, since the embedded PostgreSQL has no
  * pg_dump. The same text for the same schema: in the order of names, without the schema's own name, owners and
- * privileges. Throws where the schema has something that the dump would leave out.
+ * privileges, and without partitions but the default one, which come and go with the days. Throws where the schema has
+ * something else that the dump would leave out.
  */
 export async function dumpSchema(client: ClientBase, schema: string): Promise<string> {
   await client.query('begin read only')
@@ -47,7 +48,7 @@ const OMITTED = `
   where typnamespace = $1::regnamespace and typtype not in ('b', 'c')
   union all
   select 'the relation ' || relname from pg_class
-  where relnamespace = $1::regnamespace and (relkind not in ('r', 'v', 'S', 'i') or relrowsecurity)
+  where relnamespace = $1::regnamespace and (relkind not in ('r', 'p', 'v', 'S', 'i', 'I') or relrowsecurity)
   union all
   select 'the aggregate or procedure ' || proname from pg_proc
   where pronamespace = $1::regnamespace and prokind <> 'f'
@@ -69,6 +70,8 @@ const SEQUENCES = `
 /** From PostgreSQL 18 on, "not null" is a constraint too (contype n); the column says it on every version. */
 const TABLES = `
   select 'create table ' || quote_ident(relname) || E' (\\n  ' || coalesce(array_to_string(columns || constraints, E',\\n  '), '') || E'\\n)'
+    || case when relispartition then ' partition of ' || (select inhparent::regclass from pg_inherits where inhrelid = c.oid) || ' default' else '' end
+    || coalesce(' partition by ' || pg_get_partkeydef(c.oid), '')
     || coalesce(E' with (\\n  ' || array_to_string(reloptions, E',\\n  ') || E'\\n)', '') || ';'
     || coalesce(E'\\n' || array_to_string(indexes, E'\\n'), '')
     || ${comment('table', 'quote_ident(relname)', "obj_description(c.oid, 'pg_class')")}
@@ -104,7 +107,8 @@ const TABLES = `
     from pg_index join pg_class i on i.oid = indexrelid
     where indrelid = c.oid and not exists (select from pg_constraint where conindid = indexrelid and conrelid = c.oid)
   ) of_indexes
-  where relnamespace = $1::regnamespace and relkind = 'r'
+  where relnamespace = $1::regnamespace and relkind in ('r', 'p')
+    and pg_get_expr(relpartbound, c.oid) is not distinct from case when relispartition then 'DEFAULT' end
   order by relname collate "C"`
 
 const VIEWS = `

@@ -1,21 +1,15 @@
 import { PLANNED_ANEW } from '../pool.ts'
+import { endNote, signedEndNote } from './end-note.ts'
 import { clockAfter } from './lease.ts'
 
-const ENDED = 'select id from deleted union all select id from ended'
-
 /**
- * Ends sessions, and by the triggers their locks. `victims` selects the rows to lock; what is judged is judged
- * again by the clock read after the locks: a touch that came first keeps its session.
+ * CTEs that end sessions, and by the triggers their locks; `ended` has their ids. `victims` selects the rows to lock;
+ * what is judged is judged again by the clock read after the locks: a touch that came first keeps its session.
  *
- * A session that the client named stays as a tombstone; another's row is deleted.
+ * A session that the client named stays as a tombstone; another's row is deleted by the trigger, once the history of
+ * its locks was written. `note` tells the history why.
  */
-function ending(
-  schema: string,
-  victims: string,
-  condition: string,
-  reason: string,
-  answer: string = ENDED,
-): string {
+function ending(schema: string, victims: string, condition: string, reason: string, note: string): string {
   return `with victim as materialized (
   ${victims}
 ),
@@ -25,28 +19,36 @@ clock as materialized (
 dead as materialized (
   select victim.* from victim, clock where ${condition}
 ),
-deleted as (
-  delete from ${schema}.sessions s using dead where s.id = dead.id and not dead.named returning s.id
+noted as materialized (
+  ${note}
 ),
 ended as (
   update ${schema}.sessions s set ended_at = clock.t, end_reason = '${reason}'
-  from dead, clock
-  where s.id = dead.id and dead.named
+  from dead, clock, noted
+  where s.id = dead.id and s.ended_at is null
   returning s.id
-)
-${answer}`
+)`
 }
 
-/** What an explicit end does. $1 session id, $2 user, or null for anybody's. */
+/** What an explicit end does. $1 session id, $2 user, or null for anybody's, $3 who ends it. */
 export function endSessionSql(schema: string): string {
-  return ending(
+  const ended = ending(
     schema,
-    `select s.id, s.named, s.expires_at from ${schema}.sessions s
+    `select s.id, s.expires_at from ${schema}.sessions s
   where s.id = $1::uuid and ($2::text is null or s.user_name = $2) and s.ended_at is null
   for update`,
     'victim.expires_at > clock.t',
     'ended',
+    signedEndNote("'session_ended'", '$3::text', 'null'),
   )
+  return `${ended}
+select id from ended`
+}
+
+/** Sessions that have expired, and the rest of their `victims` stays. */
+function endingExpired(schema: string, victims: string): string {
+  return `${ending(schema, victims, 'victim.expires_at <= clock.t', 'expired', endNote('expired'))}
+select id from ended`
 }
 
 /**
@@ -54,26 +56,22 @@ export function endSessionSql(schema: string): string {
  * row is touching or ending it, and the acquirer looks again. $1 session ids.
  */
 export function endExpiredSql(schema: string): string {
-  return ending(
+  return endingExpired(
     schema,
-    `select s.id, s.named, s.expires_at from ${schema}.sessions s
+    `select s.id, s.expires_at from ${schema}.sessions s
   where s.id = any($1::uuid[]) and s.ended_at is null
   order by s.id
   for update skip locked`,
-    'victim.expires_at <= clock.t',
-    'expired',
   )
 }
 
 /** What a sign-in does to an expired session that has its secret. $1 hash of the secret. */
 export function endSecretSql(schema: string): string {
-  return ending(
+  return endingExpired(
     schema,
-    `select s.id, s.named, s.expires_at from ${schema}.sessions s
+    `select s.id, s.expires_at from ${schema}.sessions s
   where s.secret_hash = $1::bytea and s.ended_at is null
   for update`,
-    'victim.expires_at <= clock.t',
-    'expired',
   )
 }
 
@@ -102,9 +100,9 @@ export interface SweepRow {
  * $4 for how long tombstones stay, in seconds.
  */
 export function sweepSql(schema: string): string {
-  const sweeping = ending(
+  const swept = ending(
     schema,
-    `select s.ctid as place, s.id, s.named and s.ended_at is null as named, s.expires_at, s.ended_at
+    `select s.ctid as place, s.id, s.expires_at, s.ended_at
   from ${schema}.sessions s
   where s.ctid > $1::tid and s.ctid < $2::tid
     and (
@@ -115,13 +113,15 @@ export function sweepSql(schema: string): string {
   for update skip locked`,
     'victim.ended_at is not null or victim.expires_at <= clock.t',
     'expired',
-    `select
-  count(*) filter (where dead.ended_at is null)::int as sessions,
-  count(*) filter (where dead.ended_at is not null)::int as tombstones,
-  (select max(place)::text from victim having count(*) >= $3::int) as stopped_at,
-  (pg_relation_size('${schema}.sessions') / current_setting('block_size')::int)::int as pages
-from (${ENDED}) gone
-join dead using (id)`,
+    endNote('expired'),
   )
-  return `${PLANNED_ANEW}${sweeping}`
+  return `${PLANNED_ANEW}${swept},
+removed as (
+  delete from ${schema}.sessions s using dead where s.id = dead.id and dead.ended_at is not null returning s.id
+)
+select
+  (select count(*) from ended)::int as sessions,
+  (select count(*) from removed)::int as tombstones,
+  (select max(place)::text from victim having count(*) >= $3::int) as stopped_at,
+  (pg_relation_size('${schema}.sessions') / current_setting('block_size')::int)::int as pages`
 }

@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import { PLANNED_ANEW } from '../pool.ts'
+import { signedEndNote } from './end-note.ts'
 import { clockAfter } from './lease.ts'
 
 /**
@@ -23,9 +24,9 @@ export type ReleaseKind = 'locks' | 'resources' | 'all' | 'expanded'
 function selecting(schema: string, kind: ReleaseKind): string {
   switch (kind) {
     case 'locks':
-      return `${schema}.locks l where l.namespace = $1 and l.id = any($7::bigint[])`
+      return `${schema}.locks l where l.namespace = $1 and l.id = any($9::bigint[])`
     case 'resources':
-      return `(select distinct * from unnest($7::text[], $8::text[])) as w(resource_type, resource_id)
+      return `(select distinct * from unnest($9::text[], $10::text[])) as w(resource_type, resource_id)
   join ${schema}.locks l
     on l.namespace = $1 and l.resource_type = w.resource_type and l.resource_id = w.resource_id`
     case 'all':
@@ -47,8 +48,9 @@ function selecting(schema: string, kind: ReleaseKind): string {
  * the wait is no longer found by its id. The trigger ends the sessions that end with their last lock.
  *
  * $1 namespace, $2 holder or null for anybody's, $3 whether the session's client counts, $4 client, $5 most that
- * are chosen, $6 most that are listed; then by kind: locks $7 ids; resources $7 types, $8 ids; expanded $7 type,
- * $8 id, $9 expand. `large` has its plan made anew, for the sizes of that moment.
+ * are chosen, $6 most that are listed, $7 the administrator who releases anybody's, $8 why; then by kind: locks $9 ids;
+ * resources $9 types, $10 ids; expanded $9 type, $10 id, $11 expand. `large` has its plan made anew, for the sizes of
+ * that moment.
  */
 export function releaseSetSql(schema: string, kind: ReleaseKind, { large }: { large: boolean }): string {
   const isExpanded = kind === 'expanded'
@@ -59,8 +61,8 @@ export function releaseSetSql(schema: string, kind: ReleaseKind, { large }: { la
       select from ${schema}.locks l
       where l.namespace = $1 and l.resource_type = e.resource_type and l.resource_id = e.resource_id
     ) as missing,
-    e.is_named and e.kind = 'selection' and $9 = 'children' as refused
-  from ${schema}.expand_resources($1, array[$7::text], array[$8::text], $9, $5::int) e
+    e.is_named and e.kind = 'selection' and $11 = 'children' as refused
+  from ${schema}.expand_resources($1, array[$9::text], array[$10::text], $11, $5::int) e
   left join ${schema}.namespaces n on n.name = $1
 ),
 `
@@ -100,9 +102,12 @@ live as materialized (
 conflict as materialized (
   select count(*) as count from live where other
 ),
+noted as materialized (
+  ${signedEndNote("case when $7::text is null then 'released' else 'forced' end", '$7::text', '$8::text')}
+),
 released as (
   delete from ${schema}.locks l
-  using live
+  using live, noted
   where l.id = live.id and (select count from conflict) = 0
   returning l.id, l.holder, l.fencing_token
 ),

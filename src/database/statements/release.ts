@@ -1,3 +1,4 @@
+import { endNote, signedEndNote } from './end-note.ts'
 import { clockAfter } from './lease.ts'
 
 /**
@@ -5,23 +6,35 @@ import { clockAfter } from './lease.ts'
  * The session's row is locked first, as everybody does who may end a session: the trigger decides in a fresh
  * snapshot under that lock whether the session ends with this lock.
  *
- * $1 lock id, $2 namespace, $3 holder, or null for anybody's.
+ * $1 lock id, $2 namespace, $3 holder.
  */
 export function releaseSql(schema: string): string {
+  return releasing(schema, 'holder = $3', endNote('released'))
+}
+
+/** The same by an administrator, whosever lock it is. $1 lock id, $2 namespace, $3 who releases it, $4 why. */
+export function forceReleaseSql(schema: string): string {
+  return releasing(schema, 'true', signedEndNote("'forced'", '$3::text', '$4::text'))
+}
+
+function releasing(schema: string, whose: string, note: string): string {
   return `with present as materialized (
   select s.id, s.expires_at, s.ended_at
   from ${schema}.sessions s
   where s.id = (
     select session_id from ${schema}.locks
-    where id = $1::bigint and namespace = $2 and ($3::text is null or holder = $3)
+    where id = $1::bigint and namespace = $2 and ${whose}
   )
   for update
 ),
 clock as materialized (
   ${clockAfter('present')}
+),
+noted as materialized (
+  ${note}
 )
 delete from ${schema}.locks l
-using present, clock
+using present, clock, noted
 where l.id = $1::bigint and l.session_id = present.id and present.ended_at is null and present.expires_at > clock.t
 returning l.id, l.holder, l.fencing_token`
 }
@@ -29,13 +42,13 @@ returning l.id, l.holder, l.fencing_token`
 /**
  * Releases many grants, each as above, in one commit. The sessions' rows are locked in the order of their ids.
  *
- * $1 lock ids, none twice, $2 namespaces, $3 holders, or null for anybody's. A row for each that was released.
+ * $1 lock ids, none twice, $2 namespaces, $3 holders. A row for each that was released.
  */
 export function releaseManySql(schema: string): string {
   return `with target as materialized (
   select l.id, l.session_id
   from unnest($1::bigint[], $2::text[], $3::text[]) as w(id, namespace, holder)
-  join ${schema}.locks l on l.id = w.id and l.namespace = w.namespace and (w.holder is null or l.holder = w.holder)
+  join ${schema}.locks l on l.id = w.id and l.namespace = w.namespace and l.holder = w.holder
 ),
 present as materialized (
   select s.id, s.expires_at
@@ -46,9 +59,12 @@ present as materialized (
 ),
 clock as materialized (
   ${clockAfter('present')}
+),
+noted as materialized (
+  ${endNote('released')}
 )
 delete from ${schema}.locks l
-using target, present, clock
+using target, present, clock, noted
 where l.id = target.id and l.session_id = present.id and present.expires_at > clock.t
 returning l.id, l.holder, l.fencing_token`
 }
