@@ -103,6 +103,7 @@ const settings = z.object({
   ALLOW_UNSAFE_DATABASE: flag,
   SWEEP_INTERVAL_MS: whole(100, 86_400_000, 5000),
   TOMBSTONE_SECONDS: whole(60, 31_536_000, 3600),
+  HISTORY_DAYS: whole(1, 36_500, 30),
   KEY_CACHE_SECONDS: whole(0, 60, 5),
   PUBLIC_METRICS: flag,
   RATE_LIMIT_PER_SECOND: whole(0, 1_000_000, 0),

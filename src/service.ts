@@ -38,6 +38,7 @@ export class Service {
     this.databaseDescription = server.description
     this.embeddedDataDir = server.embedded === undefined ? undefined : config.DATA_DIR
     parts.sweeper.start()
+    parts.historyKeeper.start()
     this.firstKey = this.#makeFirstKey()
   }
 

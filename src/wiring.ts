@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import { ApiKeyRepository } from './database/api-key-repository.ts'
 import { CatalogueRepository } from './database/catalogue-repository.ts'
 import { Database } from './database/database.ts'
+import { HistoryRepository } from './database/history-repository.ts'
 import { LockRepository } from './database/lock-repository.ts'
 import { Readiness } from './database/readiness.ts'
 import { SessionRepository } from './database/session-repository.ts'
@@ -14,6 +15,8 @@ import { Metrics } from './http/metrics.ts'
 import { DEFAULT_HTTP_LIMITS, HttpServer } from './http/server.ts'
 import { CatalogueService } from './locks/catalogue-service.ts'
 import { FailedLookups } from './locks/failed-lookups.ts'
+import { HistoryKeeper } from './locks/history-keeper.ts'
+import { HistoryService } from './locks/history-service.ts'
 import { KeyService } from './locks/key-service.ts'
 import { LockService } from './locks/lock-service.ts'
 import { RateLimiter } from './locks/rate-limiter.ts'
@@ -39,6 +42,7 @@ export interface Parts {
   readonly keys: KeyService
   readonly sweeper: Sweeper
   readonly metrics: Metrics
+  readonly historyKeeper: HistoryKeeper
   readonly http: HttpServer
 }
 
@@ -83,6 +87,10 @@ export function wire(
       log.warn({ err: error }, 'a sweep failed; the next one goes on')
     },
   })
+  const historyKeeper = new HistoryKeeper(new HistoryRepository(background), config.HISTORY_DAYS, {
+    failed: error =>
+      log.warn({ err: error }, 'the days of the history could not be seen to; tried again soon'),
+  })
   const sessions = new SessionRepository(database, config.TOMBSTONE_SECONDS, batching)
   const app = createApp({
     locks: new LockService(new LockRepository(database, events, { bulk, batching }), event =>
@@ -90,6 +98,7 @@ export function wire(
     ),
     sessions: new SessionService(sessions),
     catalogue: new CatalogueService(new CatalogueRepository(database, bulk)),
+    history: new HistoryService(new HistoryRepository(database)),
     keys,
     signIns: new SignInService(new SignInRepository(database), sessions, keys, failedLookups),
     users: new UserService(new UserRepository(database)),
@@ -108,12 +117,18 @@ export function wire(
     maxConnectionsPerClient: config.MAX_CONNECTIONS_PER_CLIENT,
   }
   const http = new HttpServer(app.callback(), limits, limit => serviceMetrics.connectionRefused(limit))
-  return { database, background, bulk, readiness, keys, sweeper, metrics, http }
+  return { database, background, bulk, readiness, keys, sweeper, historyKeeper, metrics, http }
 }
 
-/** Ends the sweep under way and closes the connections. Requests have to be answered by then. */
-export async function closeParts({ database, background, bulk, sweeper }: Parts): Promise<void> {
-  await sweeper.stop()
+/** Ends what is done in the background and closes the connections. Requests have to be answered by then. */
+export async function closeParts({
+  database,
+  background,
+  bulk,
+  sweeper,
+  historyKeeper,
+}: Parts): Promise<void> {
+  await Promise.all([sweeper.stop(), historyKeeper.stop()])
   await Promise.all([database.close(), background.close(), bulk.close()])
 }
 

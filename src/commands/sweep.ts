@@ -1,7 +1,9 @@
 import type { Config } from '../config.ts'
 import { Database } from '../database/database.ts'
+import { HistoryRepository } from '../database/history-repository.ts'
 import { databaseProblem } from '../database/readiness.ts'
 import { SessionRepository } from '../database/session-repository.ts'
+import { keepHistory } from '../locks/history-keeper.ts'
 import type { SweepCount } from '../locks/session-store.ts'
 import { sweepAll } from '../locks/sweeper.ts'
 import { poolSettings } from '../service-database.ts'
@@ -11,7 +13,7 @@ import { withConfiguredDatabase } from './configured-database.ts'
 /** Long enough that a small sweep says nothing but its result. */
 const PROGRESS_EVERY_MS = 2000
 
-/** Sweeps until nothing is left. */
+/** Sweeps until nothing is left, of the history as well. */
 async function sweep(url: string, config: Config, progress: (text: string) => void): Promise<SweepCount> {
   const database = new Database(
     poolSettings(config, url, () => {}),
@@ -19,13 +21,15 @@ async function sweep(url: string, config: Config, progress: (text: string) => vo
   )
   let said = performance.now()
   try {
-    return await sweepAll(new SessionRepository(database, config.TOMBSTONE_SECONDS), {
+    const count = await sweepAll(new SessionRepository(database, config.TOMBSTONE_SECONDS), {
       progress: soFar => {
         if (performance.now() - said < PROGRESS_EVERY_MS) return
         said = performance.now()
         progress(`${soFar.sessions} sessions so far\n`)
       },
     })
+    await keepHistory(new HistoryRepository(database), config.HISTORY_DAYS)
+    return count
   } finally {
     await database.close()
   }

@@ -11,6 +11,7 @@ export interface Tables {
   api_keys: ApiKeysTable
   namespaces: NamespacesTable
   resources: ResourcesTable
+  lock_events: LockEventsTable
 }
 
 export type Timestamp = Date | number
@@ -74,4 +75,24 @@ interface ResourcesTable {
   parent_type: string | null
   parent_id: string | null
   kind: 'object' | 'selection'
+}
+
+interface LockEventsTable {
+  id: Generated<string>
+  /** 64 bits, as text. */
+  xid: Generated<string>
+  at: Date
+  lock_time: Date
+  expired_at: Date | null
+  lock_id: string
+  fencing_token: string
+  session_id: string
+  kind: string
+  namespace: string
+  resource_type: string
+  resource_id: string
+  holder: string
+  client: string | null
+  ended_by: string | null
+  reason: string | null
 }

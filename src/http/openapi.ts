@@ -68,6 +68,7 @@ export function openApiDocument(routes: readonly Route[]): object {
     servers: [{ url: '/', description: 'This service' }],
     tags: [
       { name: 'Locks', description: 'Acquire, touch, release and look at locks' },
+      { name: 'History', description: 'What became of locks' },
       { name: 'Sessions', description: 'What locks belong to: a session ends, and all its locks with it' },
       { name: 'Keys', description: 'Who may do what; for administrators' },
       { name: 'Operation', description: 'For probes, scrapers and readers' },

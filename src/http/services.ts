@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { CatalogueService } from '../locks/catalogue-service.ts'
+import type { HistoryService } from '../locks/history-service.ts'
 import type { KeyService } from '../locks/key-service.ts'
 import type { LockService } from '../locks/lock-service.ts'
 import type { RateLimiter } from '../locks/rate-limiter.ts'
@@ -14,6 +15,7 @@ export interface AppServices {
   readonly locks: LockService
   readonly sessions: SessionService
   readonly catalogue: CatalogueService
+  readonly history: HistoryService
   readonly keys: KeyService
   readonly signIns: SignInService
   readonly users: UserService

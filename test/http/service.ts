@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { readConfig } from '../../src/config.ts'
 import { ApiKeyRepository } from '../../src/database/api-key-repository.ts'
 import { CatalogueRepository } from '../../src/database/catalogue-repository.ts'
+import { HistoryRepository } from '../../src/database/history-repository.ts'
 import { SignInRepository } from '../../src/database/sign-in-repository.ts'
 import { UserRepository } from '../../src/database/user-repository.ts'
 import { dialectSettings } from '../../src/dialect-settings.ts'
@@ -16,6 +17,7 @@ import { v1 } from '../../src/http/v1/family.ts'
 import type { Principal, Role } from '../../src/locks/api-key.ts'
 import { CatalogueService } from '../../src/locks/catalogue-service.ts'
 import type { FailedLookups } from '../../src/locks/failed-lookups.ts'
+import { HistoryService } from '../../src/locks/history-service.ts'
 import { KeyService } from '../../src/locks/key-service.ts'
 import { type AuditEvent, LockService } from '../../src/locks/lock-service.ts'
 import { SessionService } from '../../src/locks/session-service.ts'
@@ -97,6 +99,7 @@ export async function startService(
     locks: new LockService(stores.locks, event => audit.push(event)),
     sessions: new SessionService(stores.sessions),
     catalogue: new CatalogueService(new CatalogueRepository(stores.database)),
+    history: new HistoryService(new HistoryRepository(stores.database)),
     keys,
     signIns: new SignInService(new SignInRepository(stores.database), stores.sessions, keys, failedLookups),
     users: new UserService(new UserRepository(stores.database)),

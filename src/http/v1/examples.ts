@@ -31,6 +31,23 @@ export const EXAMPLE_SESSION = {
   ends_with_last_lock: false,
 }
 
+export const EXAMPLE_EVENT = {
+  id: '2033',
+  kind: 'released',
+  at: '2026-01-06T15:13:27.501Z',
+  lock: '1016',
+  fencing_token: 1099511628792,
+  namespace: 'DEFAULT/REST',
+  resource: { type: 'defect', id: '2' },
+  holder: 'steves',
+  client: 'ws-15',
+  session: 'b1f1a4c0-6d9b-4f0e-9a53-0d6d3f0f6a11',
+  lock_time: '2026-01-06T15:13:11.123Z',
+  expired_at: null,
+  ended_by: 'steves',
+  reason: null,
+}
+
 export const EXAMPLE_KEY = {
   id: '7',
   user: 'steves',

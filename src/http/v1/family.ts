@@ -2,6 +2,7 @@ import { presentProblem } from '../problem.ts'
 import type { NativeFamily } from '../route-family.ts'
 import { acquireRoute } from './acquire.ts'
 import { catalogueRoutes } from './catalogue.ts'
+import { historyRoute } from './history.ts'
 import { keyRoutes } from './keys.ts'
 import { lockRoutes } from './locks.ts'
 import { resourceRoutes } from './resources.ts'
@@ -20,6 +21,7 @@ export const v1: NativeFamily = {
     acquireRoute,
     ...catalogueRoutes,
     ...lockRoutes,
+    historyRoute,
     ...resourceRoutes,
     ...sessionRoutes,
     ...keyRoutes,

@@ -39,7 +39,7 @@ export const clientName = text(MAX_NAME_BYTES).meta({
   example: 'ws-15',
 })
 export const reason = text(MAX_REASON_BYTES).meta({
-  description: 'Why an administrator overrides a holder; goes to the audit log',
+  description: 'Why an administrator overrides a holder; goes to the log and into the history',
   example: 'ws-15 was stolen, ticket 4711',
 })
 

@@ -5,10 +5,12 @@ import t from 'tap'
 import { ApiKeyRepository } from '../../../src/database/api-key-repository.ts'
 import { CatalogueRepository } from '../../../src/database/catalogue-repository.ts'
 import { Database } from '../../../src/database/database.ts'
+import { HistoryRepository } from '../../../src/database/history-repository.ts'
 import { LockRepository } from '../../../src/database/lock-repository.ts'
 import { SessionRepository } from '../../../src/database/session-repository.ts'
 import { v1 } from '../../../src/http/v1/family.ts'
 import { CatalogueService } from '../../../src/locks/catalogue-service.ts'
+import { HistoryService } from '../../../src/locks/history-service.ts'
 import { KeyService } from '../../../src/locks/key-service.ts'
 import { LockService } from '../../../src/locks/lock-service.ts'
 import { SessionService } from '../../../src/locks/session-service.ts'
@@ -118,6 +120,7 @@ t.test('while the database cannot be reached, every call is 503 and says that no
     locks: new LockService(new LockRepository(database, { retried() {} }), () => {}),
     sessions: new SessionService(new SessionRepository(database, 3600)),
     catalogue: new CatalogueService(new CatalogueRepository(database)),
+    history: new HistoryService(new HistoryRepository(database)),
   })
   for (const { route, path, body, lines } of requests.filter(
     request => !request.path.startsWith('/v1/keys'),
@@ -138,7 +141,8 @@ t.test('while the database is too slow, every call is 504', async t => {
   const other = await connectedTo(t, service.stores.url)
   await other.query('begin')
   await other.query(
-    `lock table leasehold.sessions, leasehold.locks, leasehold.api_keys, leasehold.namespaces, leasehold.resources
+    `lock table leasehold.sessions, leasehold.locks, leasehold.api_keys, leasehold.namespaces, leasehold.resources,
+       leasehold.lock_events
      in access exclusive mode`,
   )
   for (const { route, path, body, lines } of requests) {
