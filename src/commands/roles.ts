@@ -13,6 +13,8 @@ Prints the SQL that makes the least-privilege roles of the service:
   <name>_migrator   logs in to run the migrations, as the owner
   <name>_app        the service's: rows only, no tables, no sequences set back
   <name>_reader     cannot log in; grant it to people who look into the tables
+  <name>_fencing    cannot log in; grant it to applications that check locks in their own
+                    transactions
 
   --apply           run it instead of printing it, in one transaction
   --grants          only the grants, which the owner and the migrator can run themselves
@@ -90,7 +92,7 @@ async function makeRoles(
   })
 }
 
-function afterwards({ owner, migrator, app, reader }: RoleNames, margin: string): string {
+function afterwards({ owner, migrator, app, reader, fencing }: RoleNames, margin: string): string {
   return [
     '',
     'Set the passwords in psql, which sends them as hashes:',
@@ -99,6 +101,8 @@ function afterwards({ owner, migrator, app, reader }: RoleNames, margin: string)
     'Let people look into the tables, or change rows by hand:',
     `  grant ${reader} to ...;`,
     `  grant ${owner} to ...;`,
+    'Let an application check locks where its data is:',
+    `  grant ${fencing} to ...;`,
     'Let readers see what the server is doing:',
     `  grant pg_monitor to ${reader};`,
     'In a database that the service does not share, take from everybody what nobody needs:',

@@ -13,6 +13,9 @@ const READ_ONLY_TABLES = ['fencing_epoch', 'history', 'lock_events']
  */
 const SECRET_COLUMNS: Readonly<Record<string, readonly string[]>> = { api_keys: ['key_hash'] }
 
+/** What an application may call that checks locks in its own transactions. */
+const FENCING_FUNCTIONS = ['assert_lock', 'try_assert_lock']
+
 /**
  * Statements that give the roles what they need of the schema as it is now, and take away the rest. The owner
  * can run them, so a deployment can do it after its migrations; in one transaction, so that nobody notices.
@@ -23,8 +26,8 @@ export async function grantsSql(
   names: RoleNames,
 ): Promise<readonly string[]> {
   checkSchemaName(schema)
-  const { app, reader } = names
-  const nobody = `public, ${app}, ${reader}`
+  const { app, reader, fencing } = names
+  const nobody = `public, ${app}, ${reader}, ${fencing}`
   const { rows } = await query(
     `select quote_ident(relname) as name, relkind as kind,
        array(select quote_ident(attname) from pg_catalog.pg_attribute
@@ -35,9 +38,16 @@ export async function grantsSql(
     [schema, MIGRATIONS_TABLE],
   )
   const relations = rows as unknown as readonly Relation[]
+  const functions = await query(
+    `select format('%I.%I(%s)', $1::text, proname, pg_get_function_identity_arguments(oid)) as name
+     from pg_catalog.pg_proc
+     where pronamespace = (select oid from pg_catalog.pg_namespace where nspname = $1) and proname = any($2)
+     order by 1`,
+    [schema, FENCING_FUNCTIONS],
+  )
   return [
     `revoke all on schema "${schema}" from ${nobody}`,
-    `grant usage on schema "${schema}" to ${app}, ${reader}`,
+    `grant usage on schema "${schema}" to ${app}, ${reader}, ${fencing}`,
     `revoke all on all tables in schema "${schema}" from ${nobody}`,
     `revoke all on all sequences in schema "${schema}" from ${nobody}`,
     `revoke all on all functions in schema "${schema}" from ${nobody}`,
@@ -49,6 +59,7 @@ export async function grantsSql(
       `grant ${appPrivileges(relation)} on table "${schema}".${relation.name} to ${app}`,
       `grant select${visibleColumns(relation)} on table "${schema}".${relation.name} to ${reader}`,
     ]),
+    ...functions.rows.map(({ name }) => `grant execute on function ${name} to ${fencing}`),
   ]
 }
 

@@ -8,6 +8,8 @@ export interface RoleNames {
   readonly app: string
   /** Cannot log in. Granted to people who look into the tables. */
   readonly reader: string
+  /** Cannot log in. Granted to applications that check locks where their data is. */
+  readonly fencing: string
 }
 
 export const DEFAULT_ROLE_PREFIX = 'leasehold'
@@ -24,5 +26,6 @@ export function roleNames(prefix: string = DEFAULT_ROLE_PREFIX): RoleNames {
     migrator: `${prefix}_migrator`,
     app: `${prefix}_app`,
     reader: `${prefix}_reader`,
+    fencing: `${prefix}_fencing`,
   }
 }

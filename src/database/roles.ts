@@ -37,12 +37,13 @@ export async function rolesSql(
   names: RoleNames,
 ): Promise<readonly string[]> {
   checkSchemaName(schema)
-  const { owner, migrator, app, reader } = names
+  const { owner, migrator, app, reader, fencing } = names
   return [
     ...makeRole(owner, 'nologin'),
     ...makeRole(migrator, 'login'),
     ...makeRole(app, 'login'),
     ...makeRole(reader, 'nologin'),
+    ...makeRole(fencing, 'nologin'),
     `grant ${owner} to ${migrator}`,
     // who is no superuser can give something to the owner only as one of its members
     `do $$ begin if not pg_has_role('${owner}', 'usage') then grant ${owner} to current_user; end if; end $$`,
@@ -50,7 +51,7 @@ export async function rolesSql(
     ...Object.entries(APP_SETTINGS).map(
       ([setting, value]) => `alter role ${app} set ${setting} = '${value}'`,
     ),
-    `do $$ begin execute format('grant connect on database %I to ${migrator}, ${app}, ${reader}', current_database()); end $$`,
+    `do $$ begin execute format('grant connect on database %I to ${migrator}, ${app}, ${reader}, ${fencing}', current_database()); end $$`,
     ...(await handOver(query, schema, owner)),
     ...(await grantsSql(query, schema, names)),
     ...defaultPrivileges(schema, names),

@@ -166,6 +166,51 @@ t.test('A reader cannot change anything', async t => {
   for (const sql of FORBIDDEN_TO_READERS) await t.rejects(reader.query(sql), NOT_ALLOWED, sql)
 })
 
+const FORBIDDEN_TO_APPLICATIONS = [
+  'select from leasehold.locks',
+  'select from leasehold.sessions',
+  'select from leasehold.lock_events',
+  'delete from leasehold.locks',
+  'select leasehold.next_fencing_token()',
+  'select leasehold.keep_history(1)',
+  'create table leasehold.mine ()',
+]
+
+t.test('An application can check a lock in its own transaction, and nothing else', async t => {
+  const stores = await openStores(t, { url: await urlOf(names.app) })
+  const lock = await grantedOne(stores, 'asserted', { session: named() })
+  const application = await connectedTo(t, await urlOf(names.fencing))
+  await t.resolves(
+    application.query(`select leasehold.assert_lock('tests', 'thing', 'asserted', ${lock.fencingToken})`),
+  )
+  const { rows } = await application.query(
+    `select leasehold.try_assert_lock('tests', 'thing', 'asserted', ${lock.fencingToken + 1}) as is_held`,
+  )
+  t.same(rows, [{ is_held: false }])
+  for (const sql of FORBIDDEN_TO_APPLICATIONS) await t.rejects(application.query(sql), NOT_ALLOWED, sql)
+  const reader = await connectedTo(t, await urlOf(names.reader))
+  await t.rejects(reader.query(`select leasehold.assert_lock('', '', '', 1)`), NOT_ALLOWED, 'it locks rows')
+})
+
+t.test('The service sees to the days of the history without owning them', async t => {
+  const { urlOf, names, admin } = await deployed(t)
+  const { rows } = await admin.query<{ name: string }>(
+    `select max(inhrelid::regclass::text) as name from pg_inherits
+     where inhparent = 'leasehold.lock_events'::regclass and inhrelid <> 'leasehold.lock_events_default'::regclass`,
+  )
+  await admin.query(`drop table ${rows[0]?.name}`)
+  const before = await privileges(admin)
+  const app = await connectedTo(t, await urlOf(names.app))
+  t.same((await app.query('select leasehold.keep_history(30) as done')).rows, [{ done: 1 }])
+  t.same((await app.query('select leasehold.keep_history(30) as done')).rows, [{ done: 0 }])
+  const days = (await privileges(admin)).filter(
+    row => !before.some(old => JSON.stringify(old) === JSON.stringify(row)),
+  )
+  t.match(days, [{ name: /^lock_events_\d{8}$/, owner: names.owner }])
+  await t.rejects(app.query(`insert into ${rows[0]?.name} select * from leasehold.lock_events`), NOT_ALLOWED)
+  await t.resolves(app.query('select from leasehold.lock_events'))
+})
+
 t.test('Any other role sees nothing', async t => {
   const other = `${admin.database}_other`
   await admin.query(`create role ${other} login`)
@@ -190,11 +235,11 @@ t.test('A schema that somebody else has migrated goes to the owner whole', async
   const early = await privileges(admin)
   t.same([...new Set(early.map(row => (row as { owner: string }).owner))], [names.owner])
   const { admin: other, names: otherNames } = await deployed(t)
-  const renamed = JSON.stringify(await privileges(other)).replaceAll(otherNames.owner, names.owner)
-  t.equal(
-    renamed.replaceAll(otherNames.app, names.app).replaceAll(otherNames.reader, names.reader),
-    JSON.stringify(early),
+  const renamed = Object.keys(names).reduce(
+    (text, role) => text.replaceAll(otherNames[role as keyof RoleNames], names[role as keyof RoleNames]),
+    JSON.stringify(await privileges(other)),
   )
+  t.equal(renamed, JSON.stringify(early))
 })
 
 t.test(

@@ -557,6 +557,52 @@ AS $function$
 comment on function add_history_days() is
   'Makes the partitions of today and of the next three days. How many were missing.';
 
+CREATE OR REPLACE FUNCTION assert_lock(namespace text, resource_type text, resource_id text, fencing_token bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'SCHEMA', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+  declare
+    holding uuid;
+    is_live boolean;
+    other bigint;
+  begin
+    select l.session_id into holding
+    from locks l
+    where l.namespace = assert_lock.namespace and l.resource_type = assert_lock.resource_type
+      and l.resource_id = assert_lock.resource_id and l.fencing_token = assert_lock.fencing_token;
+    if found then
+      perform from sessions s where s.id = holding for key share;
+      perform from locks l
+      where l.namespace = assert_lock.namespace and l.resource_type = assert_lock.resource_type
+        and l.resource_id = assert_lock.resource_id and l.fencing_token = assert_lock.fencing_token
+      for key share;
+      if found then
+        select s.ended_at is null and s.expires_at > clock_timestamp() into is_live from sessions s where s.id = holding;
+        if is_live then
+          return;
+        end if;
+      end if;
+    end if;
+    select l.fencing_token into other
+    from locks l
+    join sessions s on s.id = l.session_id
+    where l.namespace = assert_lock.namespace and l.resource_type = assert_lock.resource_type
+      and l.resource_id = assert_lock.resource_id and s.ended_at is null and s.expires_at > clock_timestamp();
+    raise exception 'the lock of %/% in % with the token % is gone', resource_type, resource_id, namespace, fencing_token
+      using errcode = 'LH001',
+        detail = case when is_live is not null then 'Its session has expired.'
+          when other is null then 'Nobody holds the resource.'
+          else format('The resource is held with the token %s.', other)
+        end,
+        hint = 'Roll back and stop: whatever was done under this lock may be overtaken.';
+  end
+  $function$;
+comment on function assert_lock(text,text,text,bigint) is
+  'Raises LH001 unless that grant is live. If it is, the lock cannot end before your transaction does: nobody releases it, takes it over or clears it away, and everything written until the commit was written under it.';
+
 CREATE OR REPLACE FUNCTION claim_namespace(namespace text)
  RETURNS boolean
  LANGUAGE sql
@@ -901,6 +947,23 @@ AS $function$
   $function$;
 comment on function set_history(boolean) is
   'Switches the writing of the history off, or on again, for all replicas at once. For the owner. What is held by then has no grant in it, and what ends meanwhile no end.';
+
+CREATE OR REPLACE FUNCTION try_assert_lock(namespace text, resource_type text, resource_id text, fencing_token bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'SCHEMA', 'pg_temp'
+AS $function$
+  begin
+    perform assert_lock(namespace, resource_type, resource_id, fencing_token);
+    return true;
+  exception
+    when sqlstate 'LH001' then
+      return false;
+  end
+  $function$;
+comment on function try_assert_lock(text,text,text,bigint) is
+  'Like assert_lock(), but says false instead of raising. Trouble, such as a time-out, is still an error and never false.';
 
 CREATE TRIGGER record_ended_locks AFTER DELETE ON locks REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION record_ended_locks();
 
