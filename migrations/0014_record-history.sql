@@ -30,7 +30,7 @@ comment on table lock_events is
 comment on column lock_events.id is 'Numbers the events; of two events of one resource the later one has the greater id.';
 comment on column lock_events.xid is
   'The transaction that wrote it. Whoever reads on from where he stopped goes by (xid, id), and no further than the oldest transaction that is under way.';
-comment on column lock_events.at is 'When it was written, on the database''s clock; of a grant, its lock_time.';
+comment on column lock_events.at is 'When it was written, on the database''s clock; of a grant, its lock_time, and never before that.';
 comment on column lock_events.lock_time is 'When the lock was granted.';
 comment on column lock_events.expired_at is
   'Of an expired lock: when it did. From then on it was dead; the event was written when somebody cleared it away.';
@@ -67,7 +67,6 @@ comment on table history is 'One row: what can be said from lock_events.';
 comment on column history.only_row is 'Always true: keeps the table at one row.';
 comment on column history.complete_since is
   'Every lock that was granted since then has its events. Null: set_history(false) has switched the history off.';
-insert into history (complete_since) values (clock_timestamp());
 
 -- The functions below run as their owner, so that the service cannot change what happened. pg_temp comes last in
 -- their search_path (below): a caller's temporary table never stands for one of ours.
@@ -133,7 +132,19 @@ create function record_ended_locks() returns trigger
         at, lock_time, expired_at, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id,
         holder, client, ended_by, reason
       )
-      select clock_timestamp(), g.lock_time, case why when 'expired' then s.expires_at end, g.id, g.fencing_token,
+      select
+        -- a lock that is taken over ends when the next one begins, which is there by now
+        greatest(
+          g.lock_time,
+          case why
+            when 'taken_over' then (
+              select n.lock_time from locks n
+              where n.namespace = g.namespace and n.resource_type = g.resource_type and n.resource_id = g.resource_id
+            )
+            else clock_timestamp()
+          end
+        ),
+        g.lock_time, case why when 'expired' then s.expires_at end, g.id, g.fencing_token,
         g.session_id, case when why = 'forced' and g.holder = doer then 'released' else why end, g.namespace,
         g.resource_type, g.resource_id, g.holder, s.client, case why when 'released' then g.holder else doer end,
         note ->> 'reason'
@@ -186,7 +197,7 @@ create function record_truncated_locks() returns trigger
         at, lock_time, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id, holder, client,
         ended_by
       )
-      select clock_timestamp(), l.lock_time, l.id, l.fencing_token, l.session_id, 'deleted', l.namespace,
+      select greatest(clock_timestamp(), l.lock_time), l.lock_time, l.id, l.fencing_token, l.session_id, 'deleted', l.namespace,
         l.resource_type, l.resource_id, l.holder, s.client, session_user
       from locks l
       left join sessions s on s.id = l.session_id;
@@ -390,6 +401,9 @@ end
 $$;
 
 select add_history_days();
+
+-- Last, since the triggers have made everybody wait: whoever goes on now reads a later clock.
+insert into history (complete_since) values (clock_timestamp());
 
 -- Down Migration
 

@@ -101,7 +101,7 @@ comment on column lock_events.id is
 comment on column lock_events.xid is
   'The transaction that wrote it. Whoever reads on from where he stopped goes by (xid, id), and no further than the oldest transaction that is under way.';
 comment on column lock_events.at is
-  'When it was written, on the database''s clock; of a grant, its lock_time.';
+  'When it was written, on the database''s clock; of a grant, its lock_time, and never before that.';
 comment on column lock_events.lock_time is
   'When the lock was granted.';
 comment on column lock_events.expired_at is
@@ -384,6 +384,247 @@ comment on column users.name is
 comment on column users.created is
   'When the first key of the user was made.';
 
+create view audit as
+ WITH since AS MATERIALIZED (
+         SELECT history.complete_since AS at
+           FROM history
+          WHERE history.complete_since IS NOT NULL
+        ), granted AS MATERIALIZED (
+         SELECT e.id,
+            e.namespace,
+            e.resource_type,
+            e.resource_id,
+            e.lock_id,
+            e.fencing_token,
+            e.session_id,
+            e.holder,
+            e.lock_time,
+            lead(e.id) OVER following AS next_id,
+            lead(e.lock_id) OVER following AS next_lock_id,
+            lead(e.fencing_token) OVER following AS next_token
+           FROM lock_events e
+          WHERE e.kind = 'granted'::text
+          WINDOW following AS (PARTITION BY e.namespace, e.resource_type, e.resource_id ORDER BY e.id)
+        ), ended AS MATERIALIZED (
+         SELECT e.id,
+            e.namespace,
+            e.resource_type,
+            e.resource_id,
+            e.lock_id,
+            e.fencing_token,
+            e.session_id,
+            e.holder,
+            e.lock_time,
+            e.kind
+           FROM lock_events e
+          WHERE e.kind <> 'granted'::text
+        ), fault AS (
+         SELECT 'two locks at once'::text AS fault,
+            g.namespace,
+            g.resource_type,
+            g.resource_id,
+            g.lock_id,
+            format('lock %s was granted before this one had ended'::text, g.next_lock_id) AS detail
+           FROM granted g
+             LEFT JOIN ended e ON e.lock_id = g.lock_id
+          WHERE g.next_id IS NOT NULL AND (e.id > g.next_id OR e.id IS NULL AND g.lock_time >= (( SELECT since.at
+                   FROM since)))
+        UNION ALL
+         SELECT 'a token that did not grow'::text,
+            g.namespace,
+            g.resource_type,
+            g.resource_id,
+            g.next_lock_id,
+            format('%s came after %s'::text, g.next_token, g.fencing_token) AS format
+           FROM granted g
+          WHERE g.next_token <= g.fencing_token
+        UNION ALL
+         SELECT 'a grant without an end'::text,
+            g.namespace,
+            g.resource_type,
+            g.resource_id,
+            g.lock_id,
+            format('granted to %s at %s, and not held'::text, g.holder, g.lock_time) AS format
+           FROM granted g
+          WHERE g.lock_time >= (( SELECT since.at
+                   FROM since)) AND NOT (EXISTS ( SELECT
+                   FROM ended e
+                  WHERE e.lock_id = g.lock_id)) AND NOT (EXISTS ( SELECT
+                   FROM locks l
+                  WHERE l.id = g.lock_id))
+        UNION ALL
+         SELECT 'an end without a grant'::text,
+            e.namespace,
+            e.resource_type,
+            e.resource_id,
+            e.lock_id,
+            format('%s, granted at %s'::text, e.kind, e.lock_time) AS format
+           FROM ended e
+          WHERE e.lock_time >= (( SELECT since.at
+                   FROM since)) AND NOT (EXISTS ( SELECT
+                   FROM granted g
+                  WHERE g.lock_id = e.lock_id))
+        UNION ALL
+         SELECT 'an end that is not that of its grant'::text,
+            e.namespace,
+            e.resource_type,
+            e.resource_id,
+            e.lock_id,
+            format('of session %s, token %s'::text, e.session_id, e.fencing_token) AS format
+           FROM ended e
+             JOIN granted g ON g.lock_id = e.lock_id
+          WHERE e.namespace <> g.namespace OR e.resource_type <> g.resource_type OR e.resource_id <> g.resource_id OR e.fencing_token <> g.fencing_token OR e.session_id <> g.session_id OR e.holder <> g.holder
+        UNION ALL
+         SELECT 'a lock that ended before it was granted'::text,
+            e.namespace,
+            e.resource_type,
+            e.resource_id,
+            e.lock_id,
+            e.kind
+           FROM ended e
+             JOIN granted g ON g.lock_id = e.lock_id
+          WHERE e.id < g.id
+        UNION ALL
+         SELECT 'a lock that was granted twice'::text,
+            min(g.namespace) AS min,
+            min(g.resource_type) AS min,
+            min(g.resource_id) AS min,
+            g.lock_id,
+            format('%s times'::text, count(*)) AS format
+           FROM granted g
+          GROUP BY g.lock_id
+         HAVING count(*) > 1
+        UNION ALL
+         SELECT 'a lock that ended twice'::text,
+            min(e.namespace) AS min,
+            min(e.resource_type) AS min,
+            min(e.resource_id) AS min,
+            e.lock_id,
+            string_agg(e.kind, ', '::text ORDER BY e.id) AS string_agg
+           FROM ended e
+          GROUP BY e.lock_id
+         HAVING count(*) > 1
+        UNION ALL
+         SELECT 'a lock that is held and has ended'::text,
+            l.namespace,
+            l.resource_type,
+            l.resource_id,
+            l.id,
+            e.kind
+           FROM locks l
+             JOIN ended e ON e.lock_id = l.id
+        UNION ALL
+         SELECT 'a lock that the history does not know'::text,
+            l.namespace,
+            l.resource_type,
+            l.resource_id,
+            l.id,
+            format('granted to %s at %s'::text, l.holder, l.lock_time) AS format
+           FROM locks l
+          WHERE l.lock_time >= (( SELECT since.at
+                   FROM since)) AND NOT (EXISTS ( SELECT
+                   FROM granted g
+                  WHERE g.lock_id = l.id AND g.namespace = l.namespace AND g.resource_type = l.resource_type AND g.resource_id = l.resource_id AND g.fencing_token = l.fencing_token AND g.session_id = l.session_id AND g.holder = l.holder))
+        UNION ALL
+         SELECT 'a lock without a session'::text,
+            l.namespace,
+            l.resource_type,
+            l.resource_id,
+            l.id,
+                CASE
+                    WHEN s.id IS NULL THEN format('there is no session %s'::text, l.session_id)
+                    ELSE format('session %s has ended'::text, l.session_id)
+                END AS format
+           FROM locks l
+             LEFT JOIN sessions s ON s.id = l.session_id
+          WHERE s.id IS NULL OR s.ended_at IS NOT NULL
+        UNION ALL
+         SELECT 'a lock of another user than its session'::text,
+            l.namespace,
+            l.resource_type,
+            l.resource_id,
+            l.id,
+            format('held by %s, session of %s'::text, l.holder, s.user_name) AS format
+           FROM locks l
+             JOIN sessions s ON s.id = l.session_id
+          WHERE s.user_name <> l.holder
+        UNION ALL
+         SELECT 'a session without the lock it was made for'::text,
+            NULL::text,
+            NULL::text,
+            NULL::text,
+            NULL::bigint,
+            format('session %s of %s'::text, s.id, s.user_name) AS format
+           FROM sessions s
+          WHERE s.ended_at IS NULL AND s.ends_with_last_lock AND s.secret_hash IS NULL AND NOT (EXISTS ( SELECT
+                   FROM locks l
+                  WHERE l.session_id = s.id))
+        UNION ALL
+         SELECT 'an event of an unknown kind'::text,
+            e.namespace,
+            e.resource_type,
+            e.resource_id,
+            e.lock_id,
+            e.kind
+           FROM ended e
+          WHERE e.kind <> ALL (ARRAY['released'::text, 'expired'::text, 'session_ended'::text, 'taken_over'::text, 'forced'::text, 'deleted'::text])
+        UNION ALL
+         SELECT 'a history of another server'::text,
+            NULL::text,
+            NULL::text,
+            NULL::text,
+            NULL::bigint,
+            format('%s events of transactions that this server has not begun'::text, count(*)) AS format
+           FROM lock_events e
+          WHERE e.xid >= pg_snapshot_xmax(pg_current_snapshot())
+         HAVING count(*) > 0
+        UNION ALL
+         SELECT 'a rule that is switched off'::text,
+            NULL::text,
+            NULL::text,
+            NULL::text,
+            NULL::bigint,
+            format('the trigger %s on %s'::text, wanted.name, wanted.relation) AS format
+           FROM ( VALUES ('locks'::text,'record_granted_locks'::text,true), ('locks'::text,'record_ended_locks'::text,false), ('locks'::text,'record_truncated_locks'::text,false), ('locks'::text,'refuse_changed_lock'::text,false), ('sessions'::text,'end_locks_of_session'::text,false)) wanted(relation, name, only_with_history)
+          WHERE (NOT wanted.only_with_history OR (EXISTS ( SELECT
+                   FROM since))) AND NOT (EXISTS ( SELECT
+                   FROM pg_trigger t
+                     JOIN pg_class c ON c.oid = t.tgrelid
+                  WHERE (c.oid = ANY (ARRAY['locks'::regclass::oid, 'sessions'::regclass::oid])) AND c.relname = wanted.relation AND t.tgname = wanted.name AND (t.tgenabled = ANY (ARRAY['O'::"char", 'A'::"char"]))))
+        UNION ALL
+         SELECT 'a rule that is switched off'::text,
+            NULL::text,
+            NULL::text,
+            NULL::text,
+            NULL::bigint,
+            format('the constraint %s'::text, wanted.name) AS format
+           FROM ( VALUES ('locks_resource_key'::text), ('locks_session_id_fkey'::text)) wanted(name)
+          WHERE NOT (EXISTS ( SELECT
+                   FROM pg_constraint k
+                  WHERE k.conrelid = 'locks'::regclass::oid AND k.conname = wanted.name AND k.convalidated))
+        )
+ SELECT fault,
+    namespace,
+    resource_type,
+    resource_id,
+    lock_id,
+    detail
+   FROM fault;
+comment on view audit is
+  'Empty when all is well: two locks at once, tokens that did not grow, grants and ends that do not go together, locks without a session, rules that are switched off. npm run audit shows it. It reads the whole history.';
+comment on column audit.fault is
+  'What is wrong.';
+comment on column audit.namespace is
+  'The room of the resource concerned, if it is about one.';
+comment on column audit.resource_type is
+  'Type of the resource.';
+comment on column audit.resource_id is
+  'Id of the resource.';
+comment on column audit.lock_id is
+  'The lock concerned.';
+comment on column audit.detail is
+  'More of it, in words.';
+
 create view fencing_token_base as
  SELECT ((('x'::text || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)))::bit(32)::bigint + epoch) << 40 AS base
    FROM fencing_epoch;
@@ -468,6 +709,100 @@ comment on column lock_counts.holders is
 comment on column lock_counts.oldest is
   'When the oldest of them was granted.';
 
+create view lock_periods as
+ SELECT e.namespace,
+    e.resource_type,
+    e.resource_id,
+    e.holder,
+    e.client,
+    tstzrange(e.lock_time, GREATEST(e.lock_time, COALESCE(e.expired_at, e.at))) AS held,
+    e.kind AS ended,
+    e.ended_by,
+    e.reason,
+    e.fencing_token,
+    e.lock_id,
+    e.session_id
+   FROM lock_events e
+  WHERE e.kind <> 'granted'::text
+UNION ALL
+ SELECT l.namespace,
+    l.resource_type,
+    l.resource_id,
+    l.holder,
+    s.client,
+        CASE
+            WHEN s.expires_at > now() THEN tstzrange(l.lock_time, NULL::timestamp with time zone)
+            ELSE tstzrange(l.lock_time, GREATEST(l.lock_time, s.expires_at))
+        END AS held,
+        CASE
+            WHEN s.expires_at <= now() THEN 'expired'::text
+            ELSE NULL::text
+        END AS ended,
+    NULL::text AS ended_by,
+    NULL::text AS reason,
+    l.fencing_token,
+    l.id AS lock_id,
+    l.session_id
+   FROM locks l
+     JOIN sessions s ON s.id = l.session_id;
+comment on view lock_periods is
+  'Who held what from when to when: every lock that is held, and every one that ended in the time of the history. Who held it at a time: where held @> timestamptz ''...''.';
+comment on column lock_periods.namespace is
+  'The room of resources.';
+comment on column lock_periods.resource_type is
+  'Type of the resource.';
+comment on column lock_periods.resource_id is
+  'Id of the resource.';
+comment on column lock_periods.holder is
+  'The user who held the lock.';
+comment on column lock_periods.client is
+  'The workstation or program, if it said.';
+comment on column lock_periods.held is
+  'From the grant until the end, which is not included; without an upper bound while it is held.';
+comment on column lock_periods.ended is
+  'How it ended, as in lock_events.kind. Null: it is held.';
+comment on column lock_periods.ended_by is
+  'Who ended it. Null where it is held, and where it expired.';
+comment on column lock_periods.reason is
+  'Why, where somebody said so.';
+comment on column lock_periods.fencing_token is
+  'The number of the grant.';
+comment on column lock_periods.lock_id is
+  'The lock.';
+comment on column lock_periods.session_id is
+  'The session that held it.';
+
+create view longest_held as
+ SELECT COALESCE(upper(held), now()) - lower(held) AS duration,
+    namespace,
+    resource_type,
+    resource_id,
+    holder,
+    client,
+    lower(held) AS lock_time,
+    ended
+   FROM lock_periods
+  WHERE NOT isempty(held)
+  ORDER BY (COALESCE(upper(held), now()) - lower(held)) DESC;
+comment on view longest_held is
+  'Locks, held or ended, that were held longest, the longest first.';
+comment on column longest_held.duration is
+  'From the grant until the end, or until now.';
+comment on column longest_held.namespace is
+  'The room of resources.';
+comment on column longest_held.resource_type is
+  'Type of the resource.';
+comment on column longest_held.resource_id is
+  'Id of the resource.';
+comment on column longest_held.holder is
+  'The user who held the lock.';
+comment on column longest_held.client is
+  'The workstation or program, if it said.';
+comment on column longest_held.lock_time is
+  'When it was granted.';
+comment on column longest_held.ended is
+  'How it ended. Null: it is held.';
+
 create view stale_sessions as
  SELECT id,
     user_name,
@@ -508,6 +843,43 @@ comment on column stale_sessions.last_touch is
   'Last sign of life.';
 comment on column stale_sessions.expires_at is
   'When it expired or expires.';
+
+create view taken_over_this_week as
+ SELECT at,
+    kind,
+    namespace,
+    resource_type,
+    resource_id,
+    holder AS taken_from,
+    client,
+    ended_by AS taken_by,
+    reason,
+    at - lock_time AS held_for
+   FROM lock_events
+  WHERE (kind = ANY (ARRAY['taken_over'::text, 'forced'::text, 'deleted'::text])) AND at > (now() - '7 days'::interval)
+  ORDER BY at DESC;
+comment on view taken_over_this_week is
+  'Locks that were taken from their holders in the last seven days: taken over, released by force, or deleted by hand.';
+comment on column taken_over_this_week.at is
+  'When.';
+comment on column taken_over_this_week.kind is
+  'taken_over, forced or deleted.';
+comment on column taken_over_this_week.namespace is
+  'The room of resources.';
+comment on column taken_over_this_week.resource_type is
+  'Type of the resource.';
+comment on column taken_over_this_week.resource_id is
+  'Id of the resource.';
+comment on column taken_over_this_week.taken_from is
+  'The user who held the lock.';
+comment on column taken_over_this_week.client is
+  'The workstation or program, if it said.';
+comment on column taken_over_this_week.taken_by is
+  'Who took it: a user, or the role that deleted it.';
+comment on column taken_over_this_week.reason is
+  'Why, where somebody said so.';
+comment on column taken_over_this_week.held_for is
+  'How long it had been held.';
 
 CREATE OR REPLACE FUNCTION add_history_days()
  RETURNS integer
@@ -819,7 +1191,19 @@ AS $function$
         at, lock_time, expired_at, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id,
         holder, client, ended_by, reason
       )
-      select clock_timestamp(), g.lock_time, case why when 'expired' then s.expires_at end, g.id, g.fencing_token,
+      select
+        -- a lock that is taken over ends when the next one begins, which is there by now
+        greatest(
+          g.lock_time,
+          case why
+            when 'taken_over' then (
+              select n.lock_time from locks n
+              where n.namespace = g.namespace and n.resource_type = g.resource_type and n.resource_id = g.resource_id
+            )
+            else clock_timestamp()
+          end
+        ),
+        g.lock_time, case why when 'expired' then s.expires_at end, g.id, g.fencing_token,
         g.session_id, case when why = 'forced' and g.holder = doer then 'released' else why end, g.namespace,
         g.resource_type, g.resource_id, g.holder, s.client, case why when 'released' then g.holder else doer end,
         note ->> 'reason'
@@ -885,7 +1269,7 @@ AS $function$
         at, lock_time, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id, holder, client,
         ended_by
       )
-      select clock_timestamp(), l.lock_time, l.id, l.fencing_token, l.session_id, 'deleted', l.namespace,
+      select greatest(clock_timestamp(), l.lock_time), l.lock_time, l.id, l.fencing_token, l.session_id, 'deleted', l.namespace,
         l.resource_type, l.resource_id, l.holder, s.client, session_user
       from locks l
       left join sessions s on s.id = l.session_id;

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import t from 'tap'
+import { auditIsEmpty } from '../support/audit.ts'
 import { Client } from '../support/client.ts'
+import { sqlAt } from '../support/database.ts'
 import { dataFolder, postmasterPid } from '../support/own-server.ts'
 import { signalFamily } from '../support/processes.ts'
 import { randomFrom, SEED } from '../support/random.ts'
@@ -96,6 +100,7 @@ t.test(
       totals.checked += held.size + released.size
       t.same(lost, [], `crash ${crash}: of ${held.size} held locks none is lost`)
       t.same(back, [], `crash ${crash}: of ${released.size} released locks none is back`)
+      await auditIsEmpty(t, sqlAt(await readFile(path.join(dataDir, 'url'), 'utf8')))
       client.close()
       t.equal(await service.stop('SIGTERM'), 0)
     }

@@ -1,13 +1,15 @@
 import t from 'tap'
+import { auditIsEmpty } from '../support/audit.ts'
 import { Client } from '../support/client.ts'
-import { freshDatabase } from '../support/database.ts'
+import { openStores } from '../support/database.ts'
 import { startService } from '../support/service-process.ts'
 
 const RACERS = 50
 const ROUNDS = 200
 
 t.test('of fifty racers through two services exactly one wins, and the others are told who', async t => {
-  const DATABASE_URL = await freshDatabase(t)
+  const stores = await openStores(t)
+  const DATABASE_URL = stores.url
   const services = await Promise.all([startService(t, { DATABASE_URL }), startService(t, { DATABASE_URL })])
   const clients = services.map(({ url }) => new Client(url, { connections: RACERS / 2 }))
   t.teardown(() => {
@@ -42,4 +44,5 @@ t.test('of fifty racers through two services exactly one wins, and the others ar
   t.equal(winners, ROUNDS)
   t.equal(refused, ROUNDS * (RACERS - 1))
   t.equal(toldWho, refused)
+  await auditIsEmpty(t, stores)
 })

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import type { Lock } from '../../src/locks/lock.ts'
+import { auditIsEmpty } from '../support/audit.ts'
 import { acquire, expire, openStores, type Stores } from '../support/database.ts'
 import { randomFrom, SEED } from '../support/random.ts'
 
@@ -121,6 +122,7 @@ t.test('a list that asserts the lock in the transaction of the write loses no up
   t.ok(result.acknowledged >= UPDATES)
   t.ok(result.refused > UPDATES / 50, 'late writes were refused')
   t.equal(result.lost, 0)
+  await auditIsEmpty(t, stores)
 })
 
 t.test('a list that is only written under the lock loses updates', async t => {

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
 import t from 'tap'
+import { auditIsEmpty } from '../support/audit.ts'
 import { Client } from '../support/client.ts'
 import {
   acquire,
-  freshDatabase,
   granted,
   grantedOne,
   once,
@@ -39,9 +39,9 @@ interface Hold {
 }
 
 t.test('tokens grow in the order of grants, and there are never two holders', async t => {
-  const database = await freshDatabase(t)
-  if (WITHOUT_CLAIM) await once(database, NO_CLAIM)
-  const environment = { DATABASE_URL: database, DATABASE_POOL_SIZE: String(CONNECTIONS / 2) }
+  const stores = await openStores(t)
+  if (WITHOUT_CLAIM) await once(stores.url, NO_CLAIM)
+  const environment = { DATABASE_URL: stores.url, DATABASE_POOL_SIZE: String(CONNECTIONS / 2) }
   const services = await Promise.all([startService(t, environment), startService(t, environment)])
   const random = randomFrom(SEED)
   const released = new EventEmitter().setMaxListeners(0)
@@ -97,6 +97,7 @@ t.test('tokens grow in the order of grants, and there are never two holders', as
   t.ok(refused > GRANTS / 10, 'there was a race')
   t.equal(backwards, 0)
   t.equal(overlapping, 0)
+  await auditIsEmpty(t, stores)
 })
 
 /**

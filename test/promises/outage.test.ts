@@ -1,7 +1,9 @@
 import t from 'tap'
 import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.ts'
 import { migrateUp } from '../../src/database/migrations/migrate.ts'
+import { auditIsEmpty } from '../support/audit.ts'
 import { Client } from '../support/client.ts'
+import { sqlAt } from '../support/database.ts'
 import { dataFolder, ownServer, postmasterPid } from '../support/own-server.ts'
 import { eventually, signalFamily } from '../support/processes.ts'
 import { startService } from '../support/service-process.ts'
@@ -68,6 +70,7 @@ t.test('without its database the service says so, stays alive, and recovers by i
     [],
   )
   t.equal(service.child.exitCode, null, 'the process lived through it')
+  await auditIsEmpty(t, sqlAt(second.url))
 })
 
 t.test('a database that hangs is given up on, and nobody is told that anything is known', async t => {
@@ -99,4 +102,5 @@ t.test('a database that hangs is given up on, and nobody is told that anything i
   await signalFamily(pid, 'SIGCONT')
   await eventually('ready', async () => (await client.call('GET', '/readyz')).status === 200)
   t.equal((await client.touch(held.id)).status, 200)
+  await auditIsEmpty(t, sqlAt(server.postgres.url))
 })

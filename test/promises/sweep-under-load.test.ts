@@ -1,6 +1,7 @@
 import t from 'tap'
+import { auditIsEmpty } from '../support/audit.ts'
 import { Client } from '../support/client.ts'
-import { faults, openStores } from '../support/database.ts'
+import { openStores } from '../support/database.ts'
 import { startService } from '../support/service-process.ts'
 
 const EXPIRED = 20_000
@@ -59,5 +60,5 @@ t.test('clients notice nothing while twenty thousand expired sessions are swept'
   )
   t.same(new Set(Object.keys(statuses)), new Set(['200', '201', '204']), 'no error, no conflict')
   t.same(await stores.sql(`select id from locks where resource_type = 'ghost'`), [])
-  t.same(await faults(stores), [])
+  await auditIsEmpty(t, stores)
 })

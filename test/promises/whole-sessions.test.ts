@@ -1,4 +1,5 @@
 import t from 'tap'
+import { auditIsEmpty } from '../support/audit.ts'
 import {
   acquire,
   expire,
@@ -46,7 +47,7 @@ t.test('an end that waited for an acquire also ends what that acquire took', asy
     [],
     'the end did not see the row, the trigger did',
   )
-  t.same(await faults(stores), [])
+  await auditIsEmpty(t, stores)
 })
 
 t.test('without the trigger that lock would stay under an ended session', async t => {
@@ -76,7 +77,7 @@ t.test('an acquire under a session that is being ended is refused, not an error'
   ])
   t.equal(ended, true)
   t.same(outcome, { kind: 'session_expired' })
-  t.same(await faults(stores), [])
+  await auditIsEmpty(t, stores)
 })
 
 t.test('the last lock is judged after the wait: a session that took another lives on', async t => {
@@ -111,7 +112,7 @@ t.test('of two releases that wait for one another the second finds nothing', asy
     results.map(result => result !== undefined),
     [true, false, false],
   )
-  t.same(await faults(stores), [])
+  await auditIsEmpty(t, stores)
 })
 
 t.test('a takeover that waited for the old holder takes what is there then', async t => {
@@ -124,7 +125,7 @@ t.test('a takeover that waited for the old holder takes what is there then', asy
   ])
   t.ok(released)
   t.match(taken, { kind: 'granted', grants: [{ lock: { holder: 'root' } }] })
-  t.same(await faults(stores), [])
+  await auditIsEmpty(t, stores)
 })
 
 for (const [how, options] of [
@@ -186,7 +187,7 @@ t.test('two acquires that make the same session take both what they wanted', asy
   )
   t.same(new Set(outcomes.map(outcome => outcome.kind)), new Set(['granted']))
   t.equal(await stores.sessions.count(), 1)
-  t.same(await faults(stores), [])
+  await auditIsEmpty(t, stores)
 })
 
 t.test('of many at once under one session id that repeat one acquire all get the same lock', async t => {
@@ -225,7 +226,7 @@ for (const [how, options] of [
         'a new grant, not the dead one',
       )
       t.equal((await acquire(stores, 'a', { holder: 'bob' })).kind, 'conflict', 'what was answered is so')
-      t.same(await faults(stores), [])
+      await auditIsEmpty(t, stores)
     },
   )
 }
