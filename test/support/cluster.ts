@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { type Binaries, findBinaries } from '../../src/database/embedded/binaries.ts'
 import { chooseLauncher, commandFor, type Launcher } from '../../src/database/embedded/launcher.ts'
 import { runProgram } from '../../src/database/embedded/program.ts'
+import { freePort } from './free-port.ts'
 import { signalFamily } from './processes.ts'
 import { until } from './until.ts'
 
@@ -277,19 +277,4 @@ export class Cluster {
 
 function killAtExit(server: ChildProcess): void {
   server.kill('SIGQUIT')
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        address !== null && typeof address === 'object'
-          ? resolve(address.port)
-          : reject(new Error('no port')),
-      )
-    })
-  })
 }
