@@ -33,7 +33,7 @@ let connections = 0
 
 const PLANTS: Readonly<Record<string, () => void>> = {
   'a native status that is not documented': () => answerInstead('GET', /^\/v1\/sessions/, 200, 203),
-  'a status that another API does not have': () => answerInstead('LOCK', /^\/terraform\//, 423, 424),
+  'a status that another API does not have': () => answerInstead('GET', /^\/session$/, 200, 203),
   'a 500': () => answerInstead('DELETE', /^\/v1\/sessions\//, 404, 500),
   'a refused request that writes': () => {
     const pool = new pg.Pool({ connectionString: url, max: 1 })
