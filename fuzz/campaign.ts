@@ -174,9 +174,7 @@ export class Campaign {
   async #look(): Promise<void> {
     const { service } = this.stage
     for (const line of this.#lines) line.close()
-    const look = await lookAt(service, service.query, this.requests)
-    // those are closed in their own time
-    this.looks.push({ ...look, connections: look.connections - this.#slow.openCount })
+    this.looks.push(await lookAt(service, service.query, this.requests, () => this.#slow.openCount))
   }
 }
 
