@@ -51,6 +51,14 @@ const PLANTS: Readonly<Record<string, () => void>> = {
         : undefined,
     )
   },
+  'a history that is wrong': () => {
+    const pool = new pg.Pool({ connectionString: url, max: 1 })
+    aheadOfEnd(({ req, statusCode }) =>
+      statusCode === 403 && req.method === 'DELETE'
+        ? pool.query(`delete from ${schema}.lock_events where kind = 'granted' and holder = 'victim'`)
+        : undefined,
+    )
+  },
   'connections that stay': () => {
     const emit = Server.prototype.emit
     Reflect.set(Server.prototype, 'emit', function (this: Server, event: string, ...args: unknown[]) {

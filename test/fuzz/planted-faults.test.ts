@@ -14,6 +14,7 @@ const FOUND: Readonly<Record<string, RegExp>> = {
   'a 500': /^endSession: 500$/m,
   'a refused request that writes': /^requests that are refused changed users$/m,
   'a refused request that takes from somebody': /^a (open|refused) request changed what is the victim's$/m,
+  'a history that is wrong': /^audit: .*a lock that the history does not know/m,
   'connections that stay': /connections were open when all clients had closed theirs$/m,
   'memory that stays': /^heapMb grew from/m,
   'a process that ends': /^the service ended: exit code 3$/m,
