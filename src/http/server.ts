@@ -225,9 +225,14 @@ export class HttpServer {
     socket.end(
       `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
         `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\n` +
-        `X-Content-Type-Options: nosniff\r\n\r\n${body}`,
+        `X-Content-Type-Options: nosniff\r\n\r\n${isOfHead(error) ? '' : body}`,
     )
   }
+}
+
+/** Whether what could not be read begins as a HEAD: whoever asks with that takes a body for the next answer. */
+function isOfHead({ rawPacket }: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
+  return rawPacket?.toString('latin1', 0, 5) === 'HEAD '
 }
 
 function pauseIfFull(socket: Socket, connection: Connection): void {

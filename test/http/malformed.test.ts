@@ -168,6 +168,14 @@ t.test('a name with signs that parsers of addresses alter is one name in both fo
   }
 })
 
+t.test('a HEAD that cannot be read is refused without a body', async t => {
+  const bytes = Buffer.from('HEAD /\u00e9 HTTP/1.1\r\nHost: x\r\n\r\n', 'latin1')
+  t.match(
+    await exchange(service.port, bytes),
+    /^HTTP\/1\.1 400 [\s\S]*\r\nContent-Length: [1-9][\s\S]*\r\n\r\n$/,
+  )
+})
+
 t.test('a request that comes byte by byte is one request', async t => {
   const raw = await rawSocket(service.port)
   raw.socket.setNoDelay(true)
