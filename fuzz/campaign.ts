@@ -4,7 +4,7 @@ import { VICTIM } from './cast.ts'
 import { type Draft, keepFrom } from './draft.ts'
 import { Findings } from './finding.ts'
 import { type Health, lookAt } from './health.ts'
-import { Judge } from './judge.ts'
+import { apiOf, Judge } from './judge.ts'
 import { everythingAfter, Line } from './line.ts'
 import type { Form } from './malformed.ts'
 import { formVerdict } from './malformed-rules.ts'
@@ -150,7 +150,8 @@ export class Campaign {
     try {
       const answer = await line.exchange(bytes.parts, draft.method === 'HEAD')
       this.#judge.hear(draft, bytes, answer)
-      if (isKept && answer.status < 300) keepFrom(memory, jsonOf(answer), owner => owner !== VICTIM)
+      if (isKept && answer.status < 300)
+        keepFrom(memory, apiOf(draft.what), jsonOf(answer), owner => owner !== VICTIM)
     } catch (error) {
       this.#judge.hearNothing(draft, bytes, error)
     }

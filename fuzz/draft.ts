@@ -62,16 +62,25 @@ const PLACEHOLDER = /@\{(\w+):(\d+)\}/g
 
 const NOTHING_KEPT: Readonly<Record<string, string>> = {
   lock: '999999999999',
+  lock_qcbin: '999999999999',
   key: '999999999999',
   session: '00000000-0000-4000-8000-000000000000',
   cursor: 'OTk5OTk5',
 }
 
-/** Keeps what an answer names: ids of locks and sessions, keys, cursors; never a victim's. */
-export function keepFrom(memory: Memory, value: unknown, isKept: (owner: string) => boolean): void {
+/**
+ * Keeps what an answer of an API names: ids of locks and sessions, keys, cursors; never a victim's. Locks are kept once
+ * more by the API that told of them (`lock_qcbin`), since few of them are another one's as well.
+ */
+export function keepFrom(
+  memory: Memory,
+  api: string,
+  value: unknown,
+  isKept: (owner: string) => boolean,
+): void {
   if (typeof value !== 'object' || value === null) return
   if (Array.isArray(value)) {
-    for (const element of value) keepFrom(memory, element, isKept)
+    for (const element of value) keepFrom(memory, api, element, isKept)
     return
   }
   const fields = value as Record<string, unknown>
@@ -79,8 +88,8 @@ export function keepFrom(memory: Memory, value: unknown, isKept: (owner: string)
   if (typeof owner === 'string' && !isKept(owner)) return
   if (typeof owner === 'object' && owner !== null && 'name' in owner && !isKept(String(owner.name))) return
   for (const [name, member] of Object.entries(fields)) {
-    if (typeof member === 'object') keepFrom(memory, member, isKept)
-    else keepOne(memory, name, String(member), fields)
+    if (typeof member === 'object') keepFrom(memory, api, member, isKept)
+    else keepOne(memory, api, name, String(member), fields)
   }
 }
 
@@ -89,12 +98,15 @@ export const DISPOSABLE: ReadonlySet<string> = new Set(['carol', 'dave'])
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
-function keepOne(memory: Memory, name: string, text: string, of: Record<string, unknown>): void {
+function keepOne(memory: Memory, api: string, name: string, text: string, of: Record<string, unknown>): void {
   if (name === 'next_cursor' && text !== 'null') memory.keep('cursor', text)
   else if ((name === 'id' || name === 'session' || name === 'sessionId') && UUID.test(text)) {
     memory.keep('session', text)
   } else if (name === 'id' && /^\d+$/.test(text)) {
-    if (!('role' in of)) memory.keep('lock', text)
+    if (!('role' in of)) {
+      memory.keep('lock', text)
+      memory.keep(`lock_${api.slice(1)}`, text)
+    }
     // the others' are those of the run
     else if (DISPOSABLE.has(String(of.user))) memory.keep('key', text)
   }

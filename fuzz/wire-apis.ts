@@ -59,7 +59,7 @@ export const WIRE_APIS: Readonly<Record<string, WireApi>> = {
     params: {
       domain: project.map(([domain = '']) => domain),
       project: project.map(([, name = '']) => name),
-      id: fc.oneof(lock, id),
+      id: fc.oneof(kept('lock_qcbin'), kept('lock_qcbin'), lock, id),
       collection: type.map(name => `${name}s`),
     },
     bodies: [
@@ -116,6 +116,9 @@ export const WIRE_APIS: Readonly<Record<string, WireApi>> = {
       'page-size=max',
       'page-size=0',
       'start-index=2',
+      'ids-to-delete=@{lock_qcbin:0}',
+      'ids-to-delete=@{lock_qcbin:1}',
+      'ids-to-delete=@{lock_qcbin:2}',
       'ids-to-delete=@{lock:0},@{lock:1}',
       'ids-to-delete=x',
       '_=1',
