@@ -1,8 +1,10 @@
-// `npm test [paths…]`: gives the tests a PostgreSQL, runs them, and ends with the line `N passed, N failed`.
+// `npm test [paths…]`: gives the tests a PostgreSQL, runs them, and ends with the line `N passed, N failed`. With
+// TEST_POOLER=pgbouncer the services in them work through a PgBouncer in transaction mode.
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeFailure } from './support/describe-failure.ts'
+import { type Pooler, startPooler } from './support/pooler.ts'
 import { readTapResults } from './support/tap-results.ts'
 import { runTap } from './support/tap-run.ts'
 import { prepareTemplate } from './support/template.ts'
@@ -34,13 +36,28 @@ async function runTests(paths: readonly string[], troubles: string[]): Promise<v
   try {
     interrupted.signal.throwIfAborted()
     await prepareTemplate(server.url)
-    const environment = { TEST_DATABASE_URL: server.url }
-    const end = await runTap({ root, files, rawFile, environment, signal: interrupted.signal })
-    if (end.signal !== null) troubles.push(`tap was ended by ${end.signal}`)
-    else if (end.code !== 0) troubles.push(`tap ended with exit code ${end.code}`)
+    const pooler = await poolerFor(server.url)
+    try {
+      const environment = {
+        TEST_DATABASE_URL: server.url,
+        ...(pooler === undefined ? {} : { TEST_POOLER_HOST: pooler.host }),
+      }
+      const end = await runTap({ root, files, rawFile, environment, signal: interrupted.signal })
+      if (end.signal !== null) troubles.push(`tap was ended by ${end.signal}`)
+      else if (end.code !== 0) troubles.push(`tap ended with exit code ${end.code}`)
+    } finally {
+      await pooler?.stop()
+    }
   } finally {
     await server.stop()
   }
+}
+
+async function poolerFor(serverUrl: string): Promise<Pooler | undefined> {
+  const { TEST_POOLER: wanted = '' } = process.env
+  if (wanted === '') return undefined
+  if (wanted !== 'pgbouncer') throw new Error(`TEST_POOLER has to be pgbouncer, not ${wanted}`)
+  return await startPooler(serverUrl)
 }
 
 async function report(troubles: readonly string[]): Promise<number> {

@@ -7,6 +7,7 @@ import { SessionRepository } from '../../src/database/session-repository.ts'
 import type { AcquireOutcome, AcquireRequest, SessionChoice } from '../../src/locks/acquire.ts'
 import type { Lock } from '../../src/locks/lock.ts'
 import { TEMPLATE_DATABASE } from './template.ts'
+import { carryTimeOuts, throughPooler } from './through-pooler.ts'
 
 interface Test {
   teardown(task: () => Promise<void> | void): void
@@ -78,10 +79,16 @@ export interface Stores {
   ): Promise<Row[]>
 }
 
-/** Stores on a database; without `url` on a fresh one. Closed when the test ends. */
+/**
+ * Stores on a database; without `url` on a fresh one. Closed when the test ends. They work through the pooler of the
+ * run, where it has one; `sql` never does.
+ */
 export async function openStores(t: Test, { url, ...settings }: Partial<PoolSettings> = {}): Promise<Stores> {
   const address = url ?? (await freshDatabase(t))
-  const database = new Database({ ...POOL_SETTINGS, ...settings, url: address }, 'leasehold')
+  const pooled = throughPooler(address)
+  if (pooled !== undefined) await carryTimeOuts(address, settings)
+  const way = pooled === undefined ? { url: address } : { url: pooled, transactionPooler: true }
+  const database = new Database({ ...POOL_SETTINGS, ...settings, ...way }, 'leasehold')
   const retries: string[] = []
   const dba = new pg.Pool({ connectionString: address, options: '-c search_path=leasehold', max: 4 })
   dba.on('error', () => {})

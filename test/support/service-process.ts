@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { carryTimeOuts, pooledEnvironment } from './through-pooler.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
@@ -24,6 +25,7 @@ export async function startService(
   t: { teardown(task: () => Promise<unknown>): void },
   environment: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
+  await carryTimeOutsOf(environment)
   const service = spawnService(environment)
   t.teardown(() => service.stop('SIGKILL'))
   const url = await new Promise<string>((resolve, reject) => {
@@ -41,6 +43,7 @@ export async function startListening(
   t: { teardown(task: () => Promise<unknown>): void },
   environment: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
+  await carryTimeOutsOf(environment)
   const service = spawnService({ LOG_LEVEL: 'info', ...environment })
   t.teardown(() => service.stop('SIGKILL'))
   const url = await new Promise<string>((resolve, reject) => {
@@ -51,6 +54,19 @@ export async function startListening(
     void service.exited.then(code => reject(new Error(`the service ended (${code}):\n${service.said.err}`)))
   })
   return { ...service, url }
+}
+
+async function carryTimeOutsOf(environment: Readonly<Record<string, string>>): Promise<void> {
+  const {
+    DATABASE_URL: url,
+    DATABASE_STATEMENT_TIMEOUT_MS: statement,
+    DATABASE_LOCK_TIMEOUT_MS: lock,
+  } = environment
+  if (url === undefined) return
+  await carryTimeOuts(url, {
+    statementTimeoutMs: statement === undefined ? undefined : Number(statement),
+    lockTimeoutMs: lock === undefined ? undefined : Number(lock),
+  })
 }
 
 /** Starts the service without waiting for anything. */
@@ -65,6 +81,7 @@ export function spawnService(environment: Readonly<Record<string, string>>): Omi
       BOOTSTRAP_KEY: ADMIN_KEY,
       LOG_LEVEL: 'warn',
       ...environment,
+      ...pooledEnvironment(environment.DATABASE_URL),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
