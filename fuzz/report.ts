@@ -4,7 +4,7 @@ import { growthIn, type Health } from './health.ts'
 import { FAMILIES } from './wire-drafts.ts'
 
 /** From so many requests on, every call has to have been granted something. */
-const ENOUGH = 50_000
+const ENOUGH = 500_000
 
 /** What is wrong with a run, besides what single answers showed; empty: nothing. */
 export function troublesOf(campaign: Campaign): readonly string[] {
