@@ -1,0 +1,175 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { nowUs } from '../history/clock.ts'
+import type { PostgresNode } from '../servers/postgres-node.ts'
+import { between, type Fault, oneOf, type Stage } from './fault.ts'
+
+/** What happens to PostgreSQL. All of it leaves a primary behind that works, with its standby where it had one. */
+export const DATABASE_FAULTS: readonly Fault[] = [
+  {
+    kind: 'PostgreSQL killed',
+    lane: 'database',
+    weight: 3,
+    run: stage =>
+      restarted(stage, /database system was interrupted|automatic recovery in progress/, primary =>
+        primary.kill(),
+      ),
+  },
+  {
+    kind: 'PostgreSQL stopped immediately',
+    lane: 'database',
+    weight: 2,
+    run: stage =>
+      restarted(stage, /received immediate shutdown request/, primary => primary.stop('immediate')),
+  },
+  {
+    kind: 'PostgreSQL restarted',
+    lane: 'database',
+    weight: 2,
+    run: stage => restarted(stage, /received fast shutdown request/, primary => primary.stop('fast')),
+  },
+  {
+    kind: 'backend killed',
+    lane: 'database',
+    weight: 2,
+    async run({ cluster, random }) {
+      const { primary } = cluster
+      const logged = await logOf(primary)
+      const backends = await serviceBackends(primary)
+      if (backends.length === 0) return undefined
+      process.kill(oneOf(random, backends), 'SIGKILL')
+      // the postmaster ends all others and recovers
+      await pause(50)
+      await primary.ready()
+      const said = /was terminated by signal 9/.exec(await logged())
+      return said === null ? undefined : said[0]
+    },
+  },
+  {
+    kind: 'PostgreSQL paused',
+    lane: 'database',
+    weight: 2,
+    async run({ cluster, random, shortTtlMs }) {
+      const { primary } = cluster
+      await primary.signalAll('SIGSTOP')
+      const probe = performance.now()
+      const answered = primary.query('select 1').then(() => performance.now() - probe)
+      answered.catch(() => {})
+      const pauseMs = shortTtlMs * between(random, 0.1, 1.7)
+      await pause(pauseMs)
+      await primary.signalAll('SIGCONT')
+      const tookMs = await answered.catch(() => pauseMs)
+      return tookMs >= pauseMs - 10 ? `a query took ${Math.round(tookMs)} ms` : undefined
+    },
+  },
+  {
+    kind: 'failover to the synchronous standby',
+    lane: 'database',
+    weight: 6,
+    needsStandby: true,
+    run: async stage => failOver(stage, nowUs(), await stage.cluster.timeline()),
+  },
+  {
+    kind: 'standby stopped while commits wait',
+    lane: 'database',
+    weight: 2,
+    needsStandby: true,
+    async run({ cluster, random }) {
+      const { primary, standby } = cluster
+      if (standby === undefined) return undefined
+      const waiting = await withStandbyStopped(primary, standby, between(random, 300, 2500))
+      return waiting > 0 ? `${waiting} commits waited` : undefined
+    },
+  },
+  {
+    kind: 'commits cut off while they wait, then failover',
+    lane: 'database',
+    weight: 2,
+    needsStandby: true,
+    async run(stage) {
+      const { cluster, random } = stage
+      const { primary, standby } = cluster
+      if (standby === undefined) return undefined
+      const before = await cluster.timeline()
+      const fromUs = nowUs()
+      await standby.signalAll('SIGSTOP')
+      await pause(between(random, 200, 800))
+      // who waits is let go without the standby's word: committed here and visible, but nowhere else
+      const cut = await terminateWaiting(primary)
+      await pause(between(random, 50, 400))
+      if (random() < 0.5) {
+        await primary.stop('immediate')
+        await cluster.startPrimary()
+        await pause(between(random, 100, 500))
+      }
+      await primary.kill()
+      await standby.signalAll('SIGCONT')
+      const seen = await failOver(stage, fromUs, before)
+      return cut > 0 && seen !== undefined ? `${cut} commits cut off; ${seen}` : undefined
+    },
+  },
+]
+
+/** `fromUs`: since when the primary may have shown what the standby does not have. */
+async function failOver(
+  { cluster, random, onFailover }: Stage,
+  fromUs: number,
+  before: number,
+): Promise<string | undefined> {
+  const timeline = await cluster.failOver(random() < 0.5)
+  onFailover(fromUs)
+  await pause(between(random, 0, 500))
+  await cluster.addStandby()
+  return timeline > before ? `timeline ${timeline}` : undefined
+}
+
+/** Stops the primary in some way, starts it again, and looks into its log for what that must have left there. */
+async function restarted(
+  { cluster, random }: Stage,
+  evidence: RegExp,
+  stop: (primary: PostgresNode) => Promise<void>,
+): Promise<string | undefined> {
+  const logged = await logOf(cluster.primary)
+  await stop(cluster.primary)
+  await pause(between(random, 0, 300))
+  await cluster.startPrimary()
+  await cluster.followed()
+  return evidence.exec(await logged())?.[0]
+}
+
+/** How many commits were seen waiting for it. */
+async function withStandbyStopped(primary: PostgresNode, standby: PostgresNode, ms: number): Promise<number> {
+  await standby.signalAll('SIGSTOP')
+  try {
+    await pause(ms)
+    return await waitingCommits(primary)
+  } finally {
+    await standby.signalAll('SIGCONT')
+  }
+}
+
+async function waitingCommits(primary: PostgresNode): Promise<number> {
+  const [row] = await primary.query<{ waiting: number }>(
+    `select count(*)::int as waiting from pg_stat_activity where wait_event = 'SyncRep'`,
+  )
+  return row?.waiting ?? 0
+}
+
+async function terminateWaiting(primary: PostgresNode): Promise<number> {
+  const rows = await primary.query<{ done: boolean }>(
+    `select pg_terminate_backend(pid) as done from pg_stat_activity where wait_event = 'SyncRep'`,
+  )
+  return rows.filter(({ done }) => done).length
+}
+
+async function serviceBackends(primary: PostgresNode): Promise<readonly number[]> {
+  const rows = await primary.query<{ pid: number }>(
+    `select pid from pg_stat_activity where application_name = 'leasehold' and backend_type = 'client backend'`,
+  )
+  return rows.map(({ pid }) => pid)
+}
+
+/** What the log says from now on. */
+async function logOf(node: PostgresNode): Promise<() => Promise<string>> {
+  const { length } = await node.log()
+  return async () => (await node.log()).slice(length)
+}

@@ -1,0 +1,107 @@
+import { parseArgs } from 'node:util'
+
+export const USAGE = `npm run faults -- [options]
+
+  --minutes N        how long faults are made (3)
+  --seed S           decides what happens when, as far as a machine lets it (made up unless given)
+  --clients N        clients, each with one request under way (240)
+  --keys N           resources of a round (600)
+  --round S          seconds of a round; each has resources of its own and is judged while the next one runs (45)
+  --topology NAME    pair (a primary and a synchronous standby), single, or both in turn (both)
+  --postgres WHICH   embedded, or the major version of one that Debian installed (embedded)
+  --pace N           faults a minute, about (25)
+  --faults NAME,...  only lanes (service, database, network, hand) or kinds that are named; none: a calm run
+  --set NAME=VALUE   a setting of the services; may be repeated
+  --out FILE         write the result as a table in Markdown
+  --keep FOLDER      keep the histories there; those with violations are kept in any case
+
+  --check FILE       judge a history that was kept, and draw it
+`
+
+export interface Options {
+  readonly minutes: number
+  readonly seed: number
+  readonly clients: number
+  readonly keys: number
+  readonly roundSeconds: number
+  readonly topology: 'pair' | 'single' | 'both'
+  readonly postgres: string
+  readonly faultsPerMinute: number
+  /** Empty: none. Undefined: all. */
+  readonly faults: readonly string[] | undefined
+  readonly serviceSettings: Readonly<Record<string, string>>
+  readonly out: string | undefined
+  readonly keep: string | undefined
+  readonly check: string | undefined
+  readonly help: boolean
+}
+
+/** Wrong usage, in words for people. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+export function readOptions(args: readonly string[]): Options {
+  const values = parse(args)
+  const topology = values.topology ?? 'both'
+  if (topology !== 'pair' && topology !== 'single' && topology !== 'both') {
+    throw new UsageError('--topology: has to be pair, single or both')
+  }
+  return {
+    minutes: number('--minutes', values.minutes, 3, 0.1),
+    seed: Math.floor(number('--seed', values.seed, Math.floor(Math.random() * 2 ** 31), 0)),
+    clients: Math.floor(number('--clients', values.clients, 240, 2)),
+    keys: Math.floor(number('--keys', values.keys, 600, 10)),
+    roundSeconds: number('--round', values.round, 45, 5),
+    topology,
+    postgres: values.postgres ?? 'embedded',
+    faultsPerMinute: number('--pace', values.pace, 25, 0.1),
+    faults: values.faults?.split(',').filter(name => name !== 'none'),
+    serviceSettings: Object.fromEntries((values.set ?? []).map(settingOf)),
+    out: values.out,
+    keep: values.keep,
+    check: values.check,
+    help: values.help === true,
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        minutes: { type: 'string' },
+        seed: { type: 'string' },
+        clients: { type: 'string' },
+        keys: { type: 'string' },
+        round: { type: 'string' },
+        topology: { type: 'string' },
+        postgres: { type: 'string' },
+        pace: { type: 'string' },
+        faults: { type: 'string' },
+        set: { type: 'string', multiple: true },
+        out: { type: 'string' },
+        keep: { type: 'string' },
+        check: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function number(option: string, text: string | undefined, fallback: number, least: number): number {
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < least) {
+    throw new UsageError(`${option}: has to be a number of at least ${least}`)
+  }
+  return value
+}
+
+function settingOf(pair: string): [string, string] {
+  const [, name, value] = /^([A-Z][A-Z0-9_]*)=(.*)$/.exec(pair) ?? []
+  if (name === undefined || value === undefined) throw new UsageError(`--set ${pair}: has to be NAME=VALUE`)
+  return [name, value]
+}
