@@ -11,6 +11,7 @@ import type { ClientFaults } from './clients/behaviour.ts'
 import { ProtectedLists } from './clients/protected-lists.ts'
 import { Tally } from './clients/tally.ts'
 import { makeUsers } from './clients/users.ts'
+import type { Control } from './controls/control.ts'
 import type { Fault } from './nemesis/fault.ts'
 import { ALL_FAULTS, Nemesis } from './nemesis/nemesis.ts'
 import { type Options, UsageError } from './options.ts'
@@ -40,18 +41,24 @@ export interface CampaignResult {
   readonly checks: readonly CheckCounts[]
   readonly badRounds: readonly BadRound[]
   readonly unwantedEnds: readonly string[]
+  /** To a standby that commits had waited for. */
+  readonly failovers: number
+  /** All faults were allowed. */
+  readonly isFull: boolean
 }
 
 /** Plays one round after the other until the time is up, each judged while the next one is played. */
 export async function runCampaign(
   options: Options,
+  control: Control | undefined,
   cleanup: Cleanup,
   say: (line: string) => void,
   interrupted: AbortSignal,
 ): Promise<CampaignResult> {
   const random = randomFrom(options.seed)
-  say(`seed ${options.seed}: starting PostgreSQL (${options.postgres}) and three services`)
-  const bed = await startTestBed(options, cleanup)
+  const what = control === undefined ? 'three services' : `three services; each ${control.what}`
+  say(`seed ${options.seed}: starting PostgreSQL (${options.postgres}) and ${what}`)
+  const bed = await startTestBed({ ...options, control }, cleanup)
   const users = await firstUsers(bed)
   const [nemesis, tally, lists] = [
     new Nemesis(chosenFaults(options.faults), options.faultsPerMinute),
@@ -71,7 +78,9 @@ export async function runCampaign(
   const started = performance.now()
   const secondsGone = () => (performance.now() - started) / 1000
   let round = 0
-  while (secondsGone() < options.minutes * 60 && !interrupted.aborted) {
+  // a control has done its work once it was caught
+  const isCaught = () => control !== undefined && badRounds.length > 0
+  while (secondsGone() < options.minutes * 60 && !interrupted.aborted && !isCaught()) {
     round += 1
     const topology = topologyOf(options.topology, round)
     await arrange(bed, topology)
@@ -121,6 +130,8 @@ export async function runCampaign(
     checks,
     badRounds,
     unwantedEnds: bed.services.flatMap(({ unwantedEnds }) => unwantedEnds),
+    failovers: control?.isAsynchronous === true ? 0 : bed.cluster.failovers,
+    isFull: options.faults === undefined,
   }
 
   async function judge({ violations, counts }: Verdict, number: number, path: string): Promise<void> {

@@ -15,6 +15,7 @@ export const USAGE = `npm run faults -- [options]
   --out FILE         write the result as a table in Markdown
   --keep FOLDER      keep the histories there; those with violations are kept in any case
 
+  --control NAME     run the service without one of its guards, to see it caught; all: one after the other
   --check FILE       judge a history that was kept, and draw it
 `
 
@@ -32,6 +33,7 @@ export interface Options {
   readonly serviceSettings: Readonly<Record<string, string>>
   readonly out: string | undefined
   readonly keep: string | undefined
+  readonly control: string | undefined
   readonly check: string | undefined
   readonly help: boolean
 }
@@ -60,6 +62,7 @@ export function readOptions(args: readonly string[]): Options {
     serviceSettings: Object.fromEntries((values.set ?? []).map(settingOf)),
     out: values.out,
     keep: values.keep,
+    control: values.control,
     check: values.check,
     help: values.help === true,
   }
@@ -82,6 +85,7 @@ function parse(args: readonly string[]) {
         set: { type: 'string', multiple: true },
         out: { type: 'string' },
         keep: { type: 'string' },
+        control: { type: 'string' },
         check: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -2,6 +2,10 @@
 import { writeFile } from 'node:fs/promises'
 import { Cleanup } from '../bench/cleanup.ts'
 import { runCampaign } from './campaign.ts'
+import { checkHistory } from './check/check-history.ts'
+import { type ControlResult, controlsNamed, controlsReport, runControl } from './controls/run-controls.ts'
+import { fileCase } from './evidence/case-file.ts'
+import { readHistory } from './history/history-file.ts'
 import { type Options, readOptions, USAGE, UsageError } from './options.ts'
 import { problemsOf, reportOf } from './report.ts'
 
@@ -46,9 +50,43 @@ async function main(): Promise<number> {
 
 async function run(options: Options): Promise<number> {
   const say = (line: string) => process.stderr.write(`${line}\n`)
-  const result = await runCampaign(options, cleanup, say, interrupted.signal)
+  if (options.check !== undefined) return judgeFile(options.check)
+  if (options.control !== undefined) return runControls(options, options.control, say)
+  const result = await runCampaign(options, undefined, cleanup, say, interrupted.signal)
+  for (const { file, violations } of result.badRounds)
+    process.stdout.write(`${await fileCase(file, violations)}\n\n`)
   const report = reportOf(result)
   process.stdout.write(report)
   if (options.out !== undefined) await writeFile(options.out, report)
   return problemsOf(result).length === 0 ? 0 : 1
+}
+
+async function judgeFile(path: string): Promise<number> {
+  const { violations, counts } = checkHistory(await readHistory(path))
+  process.stdout.write(
+    `${counts.operations} operations, ${counts.grants} grants: ${violations.length} violations\n`,
+  )
+  for (const { rule, key, what } of violations.slice(0, 20))
+    process.stdout.write(`  ${rule}: k${key}: ${what}\n`)
+  if (violations.length > 0) process.stdout.write(`${await fileCase(path, violations)}\n`)
+  return violations.length === 0 ? 0 : 1
+}
+
+async function runControls(options: Options, name: string, say: (line: string) => void): Promise<number> {
+  const results: ControlResult[] = []
+  for (const control of controlsNamed(name)) {
+    if (interrupted.signal.aborted) break
+    const own = new Cleanup()
+    cleanup.add(
+      control.name,
+      () => own.run(),
+      () => own.runAtOnce(),
+    )
+    results.push(await runControl(control, options, own, say, interrupted.signal))
+    for (const trouble of await own.run()) say(`not cleaned up: ${trouble}`)
+  }
+  const report = controlsReport(results)
+  process.stdout.write(report)
+  if (options.out !== undefined) await writeFile(options.out, report)
+  return results.every(({ isCaught }) => isCaught) ? 0 : 1
 }

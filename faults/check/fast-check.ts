@@ -20,6 +20,8 @@ export interface FastResult {
 const KNOWN_CODES = new Set([
   '',
   'no_answer',
+  'gave_up',
+  'past_deadline',
   'lock_conflict',
   'lock_not_found',
   'session_not_found',

@@ -17,7 +17,15 @@ export interface Reading {
   readonly seen: readonly SeenLock[]
 }
 
-export const LOST: Reading = { outcome: 'unknown', code: 'no_answer', seen: [] }
+/** Within which the service answers, in ms: what its settings here allow, and the longest pause of a fault. */
+export const DEADLINE_MS = 20_000
+
+/** No answer, since the connection was lost or the client had waited long enough. */
+export function lost(gaveUpAfterMs: number | undefined): Reading {
+  const isPast = gaveUpAfterMs !== undefined && gaveUpAfterMs > DEADLINE_MS
+  const code = gaveUpAfterMs === undefined ? 'no_answer' : isPast ? 'past_deadline' : 'gave_up'
+  return { outcome: 'unknown', code, seen: [] }
+}
 
 /** What an answer of the native API says. A lock's resource is `k` and its number here. */
 export function readAnswer({ status, body }: HttpAnswer): Reading {

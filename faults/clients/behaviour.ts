@@ -161,10 +161,21 @@ export class Behaviour {
       if (answer?.outcome === 'refused') faults.pause += 1
       return answer?.outcome !== 'ok'
     }
+    if (hold.ttlMs < LONG_TTL_MS && this.#chance(0.08)) return this.#keepForLong(hold, lock)
     while (this.#chance(0.7)) {
       const answer = await this.#sign(hold, lock)
       if (answer?.outcome === 'refused') return true
       if (this.#chance(0.03)) await pause(random() * 300)
+    }
+    return false
+  }
+
+  /** As a careful client does who works for longer than its ttl: a touch well before it is over. */
+  async #keepForLong({ ttlMs }: Hold, lock: SeenLock): Promise<boolean> {
+    for (let touch = 1; touch <= 3; touch += 1) {
+      await pause(ttlMs * (0.3 + this.#options.random() * 0.6))
+      const answer = await this.#client.touch(lock.lock, lock.key, ttlMs)
+      if (answer?.outcome === 'refused') return true
     }
     return false
   }

@@ -16,6 +16,8 @@ export interface Exchange {
   /** Undefined: no answer, or not a whole one. */
   readonly answeredUs: number | undefined
   readonly answer: HttpAnswer | undefined
+  /** How long was waited in vain, in ms; undefined where there was an answer, or the connection was lost. */
+  readonly gaveUpAfterMs: number | undefined
 }
 
 /** One client's way to the services: one connection with keep-alive, to another service after each trouble. */
@@ -38,16 +40,20 @@ export class Caller {
     const connection = this.#connection ?? (await this.#connect())
     if (connection === undefined) return undefined
     const service = this.#service
-    const late = setTimeout(() => connection.close(), this.#patienceMs)
+    let gaveUpAfterMs: number | undefined
+    const late = setTimeout(() => {
+      gaveUpAfterMs = this.#patienceMs
+      connection.close()
+    }, this.#patienceMs)
     const sentUs = nowUs()
     try {
       const answer = await connection.send(
         httpRequest(method, path, `Authorization: Bearer ${key}\r\n`, body),
       )
-      return { service, sentUs, answeredUs: nowUs(), answer }
+      return { service, sentUs, answeredUs: nowUs(), answer, gaveUpAfterMs: undefined }
     } catch {
       this.leave()
-      return { service, sentUs, answeredUs: undefined, answer: undefined }
+      return { service, sentUs, answeredUs: undefined, answer: undefined, gaveUpAfterMs }
     } finally {
       clearTimeout(late)
     }

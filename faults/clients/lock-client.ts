@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { nowUs } from '../history/clock.ts'
 import type { Kind, Operation } from '../history/operation.ts'
-import { LOST, readAnswer } from './answers.ts'
+import { lost, readAnswer } from './answers.ts'
 import type { Caller } from './caller.ts'
 
 /** A round as its clients see it. */
@@ -115,7 +115,7 @@ export class LockClient {
       return undefined
     }
     const { sentUs, answer, answeredUs = null, service } = exchange
-    const { outcome, code, seen } = answer === undefined ? LOST : readAnswer(answer)
+    const { outcome, code, seen } = answer === undefined ? lost(exchange.gaveUpAfterMs) : readAnswer(answer)
     const operation: Operation = {
       number: number ?? this.#room.nextNumber(),
       client: this.identity.client,
@@ -133,7 +133,7 @@ export class LockClient {
       seen,
     }
     this.#room.record(operation)
-    if (outcome === 'unchanged' || (outcome === 'unknown' && code !== 'no_answer')) {
+    if (outcome === 'unchanged' || (outcome === 'unknown' && answer !== undefined)) {
       // another service may be better off
       this.#caller.leave()
       await pause(RETRY_MS)

@@ -1,4 +1,5 @@
 import { KINDS, type Kind, type Operation } from '../history/operation.ts'
+import { DEADLINE_MS } from './answers.ts'
 
 /** What the operations of a run came to. */
 export class Tally {
@@ -8,6 +9,8 @@ export class Tally {
   unchanged = 0
   unknown = 0
   longestMs = 0
+  /** Answered too late, or not at all. */
+  pastDeadline = 0
   readonly byKind: Record<Kind, number> = Object.fromEntries(KINDS.map(kind => [kind, 0])) as Record<
     Kind,
     number
@@ -22,6 +25,8 @@ export class Tally {
     else this.definite += 1
     const name = `${outcome}${code === '' ? '' : ` ${code}`}`
     this.byCode.set(name, (this.byCode.get(name) ?? 0) + 1)
-    if (answeredUs !== null) this.longestMs = Math.max(this.longestMs, (answeredUs - sentUs) / 1000)
+    const tookMs = answeredUs === null ? 0 : (answeredUs - sentUs) / 1000
+    this.longestMs = Math.max(this.longestMs, tookMs)
+    if (tookMs > DEADLINE_MS || code === 'past_deadline') this.pastDeadline += 1
   }
 }

@@ -1,7 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { nowUs } from '../history/clock.ts'
 import type { PostgresNode } from '../servers/postgres-node.ts'
+import { processState } from '../servers/process-state.ts'
 import { between, type Fault, oneOf, type Stage } from './fault.ts'
+
+/** How often is looked whether a statement waits, 10 ms apart. */
+const LOOKS_FOR_WAITING = 100
 
 /** What happens to PostgreSQL. All of it leaves a primary behind that works, with its standby where it had one. */
 export const DATABASE_FAULTS: readonly Fault[] = [
@@ -36,12 +40,34 @@ export const DATABASE_FAULTS: readonly Fault[] = [
       const logged = await logOf(primary)
       const backends = await serviceBackends(primary)
       if (backends.length === 0) return undefined
-      process.kill(oneOf(random, backends), 'SIGKILL')
+      signal(oneOf(random, backends), 'SIGKILL')
       // the postmaster ends all others and recovers
       await pause(50)
       await primary.ready()
       const said = /was terminated by signal 9/.exec(await logged())
       return said === null ? undefined : said[0]
+    },
+  },
+  {
+    kind: 'backends paused',
+    lane: 'database',
+    weight: 2,
+    async run({ cluster, random, shortTtlMs }) {
+      const backends = (await serviceBackends(cluster.primary)).filter(() => random() < 0.3)
+      return paused(backends, shortTtlMs * between(random, 0.05, 1.5))
+    },
+  },
+  {
+    kind: 'backends paused while they wait for another',
+    lane: 'database',
+    weight: 2,
+    async run({ cluster, random }) {
+      for (let attempt = 0; attempt < LOOKS_FOR_WAITING; attempt += 1) {
+        const waiting = await waitingBackends(cluster.primary)
+        if (waiting.length > 0) return paused(waiting, between(random, 200, 1500))
+        await pause(10)
+      }
+      return undefined
     },
   },
   {
@@ -166,6 +192,33 @@ async function serviceBackends(primary: PostgresNode): Promise<readonly number[]
     `select pid from pg_stat_activity where application_name = 'leasehold' and backend_type = 'client backend'`,
   )
   return rows.map(({ pid }) => pid)
+}
+
+/** Statements of the service that wait for a row, or for whoever inserts the same. */
+async function waitingBackends(primary: PostgresNode): Promise<readonly number[]> {
+  const rows = await primary.query<{ pid: number }>(
+    `select pid from pg_stat_activity
+     where application_name = 'leasehold' and wait_event_type = 'Lock' and wait_event in ('transactionid', 'tuple')`,
+  )
+  return rows.map(({ pid }) => pid)
+}
+
+async function paused(backends: readonly number[], ms: number): Promise<string | undefined> {
+  for (const pid of backends) signal(pid, 'SIGSTOP')
+  await pause(ms)
+  const states = await Promise.all(backends.map(processState))
+  for (const pid of backends) signal(pid, 'SIGCONT')
+  const stopped = states.filter(state => state === 'T').length
+  return stopped > 0 ? `${stopped} backends were in state T` : undefined
+}
+
+/** It may have ended meanwhile. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
 }
 
 /** What the log says from now on. */

@@ -45,11 +45,18 @@ export class Nemesis {
 
   /** Works until it is told to stop, and resolves once everything is mended. */
   async work(stage: Stage, stop: AbortSignal, onMark: (mark: Mark) => void): Promise<void> {
-    await Promise.all(LANES.map(lane => this.#workOn(lane, stage, stop, onMark)))
+    const over = new Promise<void>(resolve => {
+      if (stop.aborted) resolve()
+      stop.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.all([over, ...LANES.map(lane => this.#workOn(lane, stage, stop, onMark))])
   }
 
   async #workOn(lane: Lane, stage: Stage, stop: AbortSignal, onMark: (mark: Mark) => void): Promise<void> {
-    const meanMs = 60_000 / (this.#perMinute * SHARES[lane])
+    const lanes = LANES.filter(one => this.#faults.some(fault => fault.lane === one))
+    if (!lanes.includes(lane)) return
+    const all = lanes.reduce((sum, one) => sum + SHARES[one], 0)
+    const meanMs = (60_000 / this.#perMinute) * (all / SHARES[lane])
     let isFirst = true
     while (!stop.aborted) {
       // from the beginning of one to that of the next; one that takes longer is followed at once

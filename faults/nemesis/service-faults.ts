@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { processState } from '../servers/process-state.ts'
 import { between, type Fault, oneOf } from './fault.ts'
 
 const DAY_MS = 86_400_000
@@ -36,7 +37,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
       const service = oneOf(random, services)
       service.signal('SIGSTOP')
       await pause(shortTtlMs * between(random, 0.2, 2))
-      const state = await service.state()
+      const state = service.pid === undefined ? undefined : await processState(service.pid)
       service.signal('SIGCONT')
       return state === 'T' ? `${service.name} was in state T` : undefined
     },

@@ -35,37 +35,47 @@ const SETTINGS: Settings = {
   jit: 'off',
 }
 
+export interface ClusterOptions {
+  readonly settings: Settings
+  /** Whether commits wait for the standby, where there is one. */
+  readonly isSynchronous: boolean
+}
+
 /** A primary, and a standby that it may be told to wait for. Which of the two nodes is which changes. */
 export class Cluster {
   #primary: PostgresNode
   #other: PostgresNode
   #hasStandby = false
+  #failovers = 0
   readonly #overrides: Settings
+  /** Whether commits wait for the standby. */
+  readonly #isSynchronous: boolean
   /** Called with the new primary's port after each failover. */
   readonly #onPrimary: (port: number) => void
 
   private constructor(
     primary: PostgresNode,
     other: PostgresNode,
-    overrides: Settings,
+    { settings, isSynchronous }: ClusterOptions,
     onPrimary: (port: number) => void,
   ) {
     this.#primary = primary
     this.#other = other
-    this.#overrides = overrides
+    this.#overrides = settings
+    this.#isSynchronous = isSynchronous
     this.#onPrimary = onPrimary
   }
 
   static async start(
     folder: string,
     installation: Installation,
-    overrides: Settings,
+    options: ClusterOptions,
     onPrimary: (port: number) => void,
     cleanup: Cleanup,
   ): Promise<Cluster> {
     const a = new PostgresNode('a', folder, await freePort(), installation, cleanup)
     const b = new PostgresNode('b', folder, await freePort(), installation, cleanup)
-    const cluster = new Cluster(a, b, overrides, onPrimary)
+    const cluster = new Cluster(a, b, options, onPrimary)
     await a.initialise()
     await a.start(cluster.#settings())
     await a.query(`create role ${SERVICE_ROLE} login`, [], 'postgres')
@@ -82,16 +92,21 @@ export class Cluster {
     return this.#hasStandby ? this.#other : undefined
   }
 
+  /** How often a standby has been promoted. */
+  get failovers(): number {
+    return this.#failovers
+  }
+
   /** Starts the primary again, as it was started before. */
   async startPrimary(): Promise<void> {
     await this.#primary.start(this.#settings())
   }
 
   /**
-   * Makes a standby out of a copy of the primary and, unless commits are not to wait for it, resolves only when it
-   * has everything that was committed: from then on a failover loses nothing that was answered.
+   * Makes a standby out of a copy of the primary. Resolves only when it has everything that was committed: from then
+   * on, if commits wait for it, a failover loses nothing that was answered.
    */
-  async addStandby(isSynchronous = true): Promise<void> {
+  async addStandby(): Promise<void> {
     const standby = this.#other
     await copyNode(this.#primary, standby)
     await standby.start({
@@ -99,13 +114,13 @@ export class Cluster {
       primary_conninfo: `host=127.0.0.1 port=${this.#primary.port} user=postgres application_name=${standby.name}`,
     })
     this.#hasStandby = true
-    if (isSynchronous) await this.#setSynchronous(standby.name)
-    await this.#waitUntilStreaming(isSynchronous ? 'sync' : 'async')
+    if (this.#isSynchronous) await this.#setSynchronous(standby.name)
+    await this.followed()
   }
 
   /** Resolves once the standby, where there is one, has all that was committed. */
   async followed(): Promise<void> {
-    if (this.#hasStandby) await this.#waitUntilStreaming('sync')
+    if (this.#hasStandby) await this.#waitUntilStreaming(this.#isSynchronous ? 'sync' : 'async')
   }
 
   /** Commits wait for nobody from now on. */
@@ -151,8 +166,9 @@ export class Cluster {
     await next.query('select pg_promote(true, 30)', [], 'postgres')
     this.#primary = next
     this.#other = old
+    this.#failovers += 1
     // the copy has the old primary's settings, which name the node that is the primary now
-    await this.#setSynchronous(waits ? old.name : '')
+    await this.#setSynchronous(waits && this.#isSynchronous ? old.name : '')
     this.#onPrimary(next.port)
     return this.timeline()
   }

@@ -119,12 +119,6 @@ export class ServiceReplica {
     this.#child?.kill(signal)
   }
 
-  /** The state letter of Linux: T while it is stopped. */
-  async state(): Promise<string | undefined> {
-    const stat = await readFile(`/proc/${this.pid}/stat`, 'utf8').catch(() => '')
-    return stat.slice(stat.lastIndexOf(')') + 2)[0]
-  }
-
   /** What the service then says of its clock, or undefined where it said nothing in time. */
   async disturb(disturbance: Disturbance): Promise<{ aheadMs: number; stallMs: number } | undefined> {
     const done = `${this.#disturbanceFile}.done`

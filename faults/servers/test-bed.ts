@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Cleanup } from '../../bench/cleanup.ts'
 import { migrateUp } from '../../src/database/migrations/migrate.ts'
+import type { Control } from '../controls/control.ts'
+import { makeMutant } from '../controls/mutant-build.ts'
 import { Cluster } from './cluster.ts'
 import { findInstallation, type Installation } from './postgres-binaries.ts'
 import { DATABASE, SERVICE_ROLE, type Settings } from './postgres-node.ts'
@@ -28,9 +30,9 @@ export interface TestBed {
 
 export interface TestBedOptions {
   readonly postgres: string
-  readonly main?: string
-  readonly databaseSettings?: Settings
-  readonly serviceSettings?: Settings
+  readonly serviceSettings: Settings
+  /** What is not as it should be. */
+  readonly control: Control | undefined
 }
 
 /** What bounds waiting is short, so that a fault costs seconds and not minutes. */
@@ -62,21 +64,29 @@ export async function startTestBed(options: TestBedOptions, cleanup: Cleanup): P
   const point = (port: number) => {
     for (const proxy of databaseProxies) proxy.pointAt(port)
   }
-  const cluster = await Cluster.start(folder, installation, options.databaseSettings ?? {}, point, cleanup)
+  const { control } = options
+  const main = control?.replacements === undefined ? MAIN : await makeMutant(folder, control.replacements)
+  const clusterOptions = {
+    settings: control?.databaseSettings ?? {},
+    isSynchronous: control?.isAsynchronous !== true,
+  }
+  const cluster = await Cluster.start(folder, installation, clusterOptions, point, cleanup)
   await migrateUp({
     url: `postgres://${SERVICE_ROLE}@127.0.0.1:${cluster.primary.port}/${DATABASE}`,
     schema: SCHEMA,
     log: () => {},
   })
+  for (const sql of control?.sql ?? []) await cluster.primary.query(`set search_path to ${SCHEMA}; ${sql}`)
   const services = databaseProxies.map((proxy, index) => {
     const environment = {
       ...SERVICE_SETTINGS,
       DATABASE_URL: `postgres://${SERVICE_ROLE}@127.0.0.1:${proxy.port}/${DATABASE}`,
+      ...control?.serviceSettings,
       ...options.serviceSettings,
     }
     const onPort = (port: number | undefined) => frontProxies[index]?.pointAt(port ?? 1)
     const name = `service-${index + 1}`
-    return new ServiceReplica(name, options.main ?? MAIN, folder, environment, onPort, cleanup)
+    return new ServiceReplica(name, main, folder, environment, onPort, cleanup)
   })
   await Promise.all(services.map(service => service.start()))
   return { folder, installation, cluster, services, databaseProxies, frontProxies }

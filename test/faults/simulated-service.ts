@@ -178,7 +178,10 @@ export class SimulatedService {
 
   #hold(client: number, user: string, locks: readonly SeenLock[], ttlMs: number, then: () => void): void {
     const [lock] = locks
-    if (lock === undefined) return then()
+    if (lock === undefined) {
+      then()
+      return
+    }
     const { key } = lock
     const names = { user, session: null, ttlMs: null, keys: [key], lock: lock.lock }
     const pauseUs = ttlMs === TTLS_MS[0] && this.#chance(0.1) ? ttlMs * 1500 : this.#random() * 30_000
