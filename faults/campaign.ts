@@ -40,6 +40,8 @@ export interface CampaignResult {
   readonly lists: ProtectedLists
   readonly checks: readonly CheckCounts[]
   readonly badRounds: readonly BadRound[]
+  /** What the schema's own audit found wrong. */
+  readonly audit: readonly string[]
   readonly unwantedEnds: readonly string[]
   /** To a standby that commits had waited for. */
   readonly failovers: number
@@ -74,6 +76,7 @@ export async function runCampaign(
   )
   const checks: CheckCounts[] = []
   const badRounds: BadRound[] = []
+  const audit: string[] = []
   const judging: Promise<void>[] = []
   const started = performance.now()
   const secondsGone = () => (performance.now() - started) / 1000
@@ -94,7 +97,7 @@ export async function runCampaign(
       at: secondsGone(),
       cpu: cpuSecondsOf([process.pid]) ?? 0,
     }
-    await playRound(bed, {
+    const findings = await playRound(bed, {
       header: { seed: options.seed, round, namespace, keys, topology },
       path,
       seconds: Math.min(options.roundSeconds, Math.max(5, options.minutes * 60 - secondsGone())),
@@ -107,6 +110,7 @@ export async function runCampaign(
       clientFaults,
       interrupted,
     })
+    audit.push(...findings.map(finding => `round ${number}: ${finding}`))
     const seconds = secondsGone() - before.at
     const cpuMs = ((cpuSecondsOf([process.pid]) ?? 0) - before.cpu) * 1000
     const rate = Math.round((tally.definite - before.definite) / seconds)
@@ -129,6 +133,7 @@ export async function runCampaign(
     lists,
     checks,
     badRounds,
+    audit,
     unwantedEnds: bed.services.flatMap(({ unwantedEnds }) => unwantedEnds),
     failovers: control?.isAsynchronous === true ? 0 : bed.cluster.failovers,
     isFull: options.faults === undefined,

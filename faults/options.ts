@@ -4,9 +4,9 @@ export const USAGE = `npm run faults -- [options]
 
   --minutes N        how long faults are made (3)
   --seed S           decides what happens when, as far as a machine lets it (made up unless given)
-  --clients N        clients, each with one request under way (240)
+  --clients N        clients, each with one request under way (400)
   --keys N           resources of a round (600)
-  --round S          seconds of a round; each has resources of its own and is judged while the next one runs (45)
+  --round S          seconds of a round; each has resources of its own and is judged while the next one runs (60)
   --topology NAME    pair (a primary and a synchronous standby), single, or both in turn (both)
   --postgres WHICH   embedded, or the major version of one that Debian installed (embedded)
   --pace N           faults a minute, about (25)
@@ -52,9 +52,9 @@ export function readOptions(args: readonly string[]): Options {
   return {
     minutes: number('--minutes', values.minutes, 3, 0.1),
     seed: Math.floor(number('--seed', values.seed, Math.floor(Math.random() * 2 ** 31), 0)),
-    clients: Math.floor(number('--clients', values.clients, 240, 2)),
+    clients: Math.floor(number('--clients', values.clients, 400, 2)),
     keys: Math.floor(number('--keys', values.keys, 600, 10)),
-    roundSeconds: number('--round', values.round, 45, 5),
+    roundSeconds: number('--round', values.round, 60, 5),
     topology,
     postgres: values.postgres ?? 'embedded',
     faultsPerMinute: number('--pace', values.pace, 25, 0.1),

@@ -4,7 +4,7 @@ import { markdownTable } from './markdown.ts'
 
 /** Why a run is not a success; empty where it is one. */
 export function problemsOf(result: CampaignResult): readonly string[] {
-  const { badRounds, unwantedEnds, lists, tally } = result
+  const { badRounds, audit, unwantedEnds, lists, tally } = result
   const problems: string[] = []
   for (const { round, file, violations } of badRounds) {
     problems.push(`round ${round}: ${violations.length} violations, kept in ${file}`)
@@ -12,6 +12,7 @@ export function problemsOf(result: CampaignResult): readonly string[] {
       problems.push(`  ${rule}: k${key}: ${what} (operations ${operations.join(', ')})`)
     }
   }
+  for (const finding of audit) problems.push(`the audit found ${finding}`)
   for (const end of unwantedEnds) problems.push(`a service ended by itself: ${end}`)
   if (lists.fencedLost !== 0) problems.push(`${lists.fencedLost} updates were lost in spite of the fence`)
   if (tally.pastDeadline > 0)
@@ -19,10 +20,11 @@ export function problemsOf(result: CampaignResult): readonly string[] {
   return [...problems, ...guardsOf(result)]
 }
 
-/** The whole result, in Markdown. */
-export function reportOf(result: CampaignResult): string {
+/** The whole result, in Markdown. `madeBy`: of what and where, by which command. */
+export function reportOf(result: CampaignResult, madeBy: string): string {
   const problems = problemsOf(result)
   return [
+    madeBy,
     summaryOf(result),
     faultsOf(result),
     rulesOf(result),
@@ -62,6 +64,7 @@ function summaryOf(result: CampaignResult): string {
       `${whole(sum(checks.map(({ exactKeys }) => exactKeys)))} resources, ${whole(sum(checks.map(({ exactEvents }) => exactEvents)))} events`,
     ],
     ['of these undecided', whole(sum(checks.map(({ exactUndecided }) => exactUndecided)))],
+    ["unknown acquires that the database's log decided", settledText(checks)],
     ['looks at what a failover took back', whole(sum(checks.map(({ takenBack }) => takenBack)))],
     ['lost updates of lists without a fence', unfenced],
     ['lost updates of lists with a fence', fenced],
@@ -103,6 +106,15 @@ function answersOf({ tally }: CampaignResult): string {
     ['answer', 'how often'],
     counts.map(([answer, count]) => [answer, whole(count)]),
   )
+}
+
+function settledText(checks: CampaignResult['checks']): string {
+  const granted = sum(checks.map(({ settled }) => settled.granted))
+  const notGranted = sum(checks.map(({ settled }) => settled.notGranted))
+  const holes = checks.flatMap(({ logHole }) => logHole ?? [])
+  const why = holes.length === 0 ? '' : ` (${[...new Set(holes)].join('; ')})`
+  const known = checks.length - holes.length
+  return `${whole(granted)} granted, ${whole(notGranted)} not; whole in ${known} of ${checks.length} rounds${why}`
 }
 
 function rows(lines: readonly (readonly [string, string])[]): string {

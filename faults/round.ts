@@ -10,6 +10,7 @@ import { type Header, HistoryWriter } from './history/history-file.ts'
 import type { Operation } from './history/operation.ts'
 import { Dba } from './nemesis/dba.ts'
 import type { Nemesis } from './nemesis/nemesis.ts'
+import { auditFindings } from './servers/audit.ts'
 import { SCHEMA, type TestBed } from './servers/test-bed.ts'
 
 /** The longest of the short ttls of the clients. */
@@ -33,8 +34,11 @@ export interface RoundOptions {
   readonly interrupted: AbortSignal
 }
 
-/** Clients at work on resources of their own while things break; then all is mended and looked at. */
-export async function playRound(bed: TestBed, options: RoundOptions): Promise<void> {
+/**
+ * Clients at work on resources of their own while things break; then all is mended and looked at. What the schema's
+ * own audit finds wrong then.
+ */
+export async function playRound(bed: TestBed, options: RoundOptions): Promise<readonly string[]> {
   const { header, random, nemesis, tally, interrupted } = options
   const history = new HistoryWriter(options.path, header)
   let last = 0
@@ -79,7 +83,14 @@ export async function playRound(bed: TestBed, options: RoundOptions): Promise<vo
   }
   await living
   await lookAtAll(bed, room, options)
+  const log = await bed.cluster.log.take(bed.cluster.primary)
+  if (typeof log === 'string') history.add({ mark: 'log', what: log, fromUs: nowUs(), toUs: nowUs() })
+  else {
+    for (const entry of log) history.add(entry)
+    history.add({ logEntries: log.length })
+  }
   await history.close()
+  return auditFindings(bed.cluster.primary, SCHEMA)
 }
 
 function behaviourOf(

@@ -14,6 +14,10 @@ export interface CheckOptions {
 
 export const CHECK_DEFAULTS: CheckOptions = { budgetMs: 60_000, maxSteps: 2_000_000 }
 
+function holeOf({ marks }: History): string | undefined {
+  return marks.find(({ mark }) => mark === 'log')?.what
+}
+
 /** Judges a history: every operation by the fast rules, and the order of each resource's by search. */
 export function checkHistory(history: History, options: CheckOptions = CHECK_DEFAULTS): Verdict {
   const started = performance.now()
@@ -52,6 +56,8 @@ export function checkHistory(history: History, options: CheckOptions = CHECK_DEF
       exactEvents,
       exactUndecided,
       takenBack,
+      settled: fast.settled,
+      logHole: history.log === undefined ? (holeOf(history) ?? 'there is none') : undefined,
       milliseconds: performance.now() - started,
     },
   }

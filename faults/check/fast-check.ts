@@ -1,6 +1,7 @@
 import type { Operation } from '../history/operation.ts'
 import { answeredUs, type Grant, type Ledger, MARGIN_US, mayHaveHappened, NEVER } from './ledger.ts'
 import { livenessViolations } from './liveness.ts'
+import { logViolations, type Settled } from './log-check.ts'
 import type { Rule, Violation } from './violation.ts'
 
 /** How a client knows that it holds: from an answer until the lease may have run out or the end was asked for. */
@@ -12,6 +13,7 @@ export interface CertainHold {
 
 export interface FastResult {
   readonly violations: readonly Violation[]
+  readonly settled: Settled
   /** Pairs that each rule compared. */
   readonly candidates: Readonly<Record<string, number>>
 }
@@ -47,7 +49,9 @@ export function fastCheck(ledger: Ledger): FastResult {
     checkHolds(key, holds, operations, found)
   }
   found.violations.push(...livenessViolations(ledger, found.count))
-  return { violations: found.violations, candidates: Object.fromEntries(found.candidates) }
+  const { violations, settled } = logViolations(ledger, found.count)
+  found.violations.push(...violations)
+  return { violations: found.violations, settled, candidates: Object.fromEntries(found.candidates) }
 }
 
 class Findings {

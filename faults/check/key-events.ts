@@ -75,13 +75,21 @@ export function keyHistory(ledger: Ledger, key: number): KeyHistory {
         operation: operation.number,
         mayBeTakenBack,
       }
-      if (operation.outcome === 'unknown') possible.push(event)
-      else certain.push(event)
+      if (operation.outcome === 'unknown') {
+        if (isPossible(effect, ledger)) possible.push(event)
+      } else certain.push(event)
     }
   }
   certain.sort((a, b) => a.sentUs - b.sentUs)
   possible.sort((a, b) => a.sentUs - b.sentUs)
   return { key, certain, possible }
+}
+
+/** The database's log, where it is known, says of some unknown outcomes that they did not come about. */
+function isPossible(effect: Effect, { ended }: Ledger): boolean {
+  if (ended === undefined) return true
+  if (effect.kind === 'grant unseen') return false
+  return effect.kind !== 'end' || ended.has(effect.lock)
 }
 
 /** While the primary may show what its standby does not have: the last moments before it is lost. */

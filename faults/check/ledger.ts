@@ -41,6 +41,8 @@ export interface Ledger {
   readonly grants: ReadonlyMap<string, Grant>
   readonly grantsByKey: ReadonlyMap<number, readonly Grant[]>
   readonly operationsByKey: ReadonlyMap<number, readonly Operation[]>
+  /** Locks that the database's log says have ended; undefined where it is not known. */
+  readonly ended: ReadonlySet<string> | undefined
   readonly signs: ReadonlyMap<string, readonly Sign[]>
   /** Operations that may have ended a session. */
   readonly ends: ReadonlyMap<string, readonly Operation[]>
@@ -63,6 +65,11 @@ export function ledgerOf(history: History): Ledger {
   const violations: Violation[] = []
   for (const operation of history.operations) {
     for (const seen of operation.seen) note(operation, seen, operations, grants, violations)
+  }
+  for (const entry of history.log ?? []) {
+    if (entry.log !== 'grant' || entry.namespace !== history.header.namespace || grants.has(entry.lock))
+      continue
+    grants.set(entry.lock, { ...entry, by: operations.get(entry.by), acknowledgedUs: NEVER, shownUs: NEVER })
   }
   const keysOfSession = new Map<string, Set<number>>()
   for (const { session, key } of grants.values()) {
@@ -96,7 +103,8 @@ export function ledgerOf(history: History): Ledger {
   const grantsByKey = new Map<number, Grant[]>()
   for (const grant of grants.values()) push(grantsByKey, grant.key, grant)
   for (const list of grantsByKey.values()) list.sort((a, b) => a.token - b.token)
-  return { history, operations, grants, grantsByKey, operationsByKey, signs, ends, violations }
+  const ended = history.log && new Set(history.log.filter(({ log }) => log === 'end').map(({ lock }) => lock))
+  return { history, operations, grants, grantsByKey, operationsByKey, ended, signs, ends, violations }
 }
 
 function note(
@@ -132,8 +140,8 @@ function sessionOf(
   grantsBy: ReadonlyMap<number, Grant>,
 ): string | undefined {
   const { kind, session, lock, seen, outcome } = operation
-  // where nothing was changed there was no sign of life; of a refusal only a named session's acquire is one
-  if (outcome === 'unchanged' || (outcome === 'refused' && kind !== 'acquire')) return undefined
+  // an acquire that was not granted may have touched the session that it names, in an earlier one of its tries too
+  if (kind !== 'acquire' && !mayHaveHappened(operation)) return undefined
   switch (kind) {
     case 'acquire':
     case 'take_over':

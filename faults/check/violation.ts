@@ -37,6 +37,10 @@ export interface CheckCounts {
   readonly exactUndecided: number
   /** Answers to looks that a failover took back together with what they showed. */
   readonly takenBack: number
+  /** Acquires of unknown outcome that the database's log decided. */
+  readonly settled: { readonly granted: number; readonly notGranted: number }
+  /** Why the database's log was not there as a whole; undefined: it was. */
+  readonly logHole: string | undefined
   readonly milliseconds: number
 }
 

@@ -10,7 +10,7 @@ const LONG_SHARE = 0.4
 /** The shortest that the API takes, and a bit. */
 const SHORT_TTL_MS = { min: 1000, max: 1500 }
 const REPEATS = 3
-const HOT_KEYS = 3
+const HOT_KEYS = 6
 
 /** What clients do wrong on purpose, counted when the effect was seen. */
 export interface ClientFaults {
@@ -230,7 +230,7 @@ export class Behaviour {
 
   #key(): number {
     const { keys, random } = this.#options
-    return Math.floor(random() * (random() < 0.05 ? HOT_KEYS : keys))
+    return Math.floor(random() * (random() < 0.12 ? HOT_KEYS : keys))
   }
 
   #set(): readonly number[] {

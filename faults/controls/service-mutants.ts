@@ -130,20 +130,24 @@ export const SERVICE_MUTANTS: readonly Control[] = [
     replacements: [
       {
         file: 'database/statements/end-sessions.js',
-        from: `  where s.ended_at is null and s.expires_at <= clock_timestamp()
-  limit $1
-  for update skip locked\`, 'victim.expires_at <= clock.t', 'expired');`,
+        from: `  where s.ctid > $1::tid and s.ctid < $2::tid
+    and (
+      s.ended_at is null and s.expires_at <= now()
+      or s.ended_at <= now() - make_interval(secs => $4::float8)
+    )
+  limit $3::int
+  for update skip locked\`, 'victim.ended_at is not null or victim.expires_at <= clock.t',`,
         to: `  where s.id in (
-    select id from ${S}.sessions where ended_at is null and expires_at <= clock_timestamp() limit $1
+    select id from ${S}.sessions
+    where ctid > $1::tid and ctid < $2::tid
+      and (ended_at is null and expires_at <= now() or ended_at <= now() - make_interval(secs => $4::float8))
+    limit $3::int
   )
-  for update\`, 'true', 'expired');`,
+  for update\`, 'true',`,
       },
     ],
-    serviceSettings: {
-      SWEEP_INTERVAL_MS: '100',
-      DATABASE_LOCK_TIMEOUT_MS: '3000',
-      DATABASE_STATEMENT_TIMEOUT_MS: '5000',
-    },
+    serviceSettings: { ...PATIENT, SWEEP_INTERVAL_MS: '100', BATCH_SIZE: '1', DATABASE_POOL_SIZE: '40' },
+    databaseSettings: { max_connections: '180' },
     topology: 'pair',
     faults: SLOW_COMMITS,
     faultsPerMinute: 60,

@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { Mark, Operation } from './operation.ts'
+import type { LogEntry, Mark, Operation } from './operation.ts'
 
 /** What a check needs to know besides the operations. */
 export interface Header {
@@ -17,6 +17,13 @@ export interface History {
   readonly header: Header
   readonly operations: readonly Operation[]
   readonly marks: readonly Mark[]
+  /** Undefined: the database's log is not known, or has a hole. */
+  readonly log?: readonly LogEntry[] | undefined
+}
+
+/** Behind the log: without it some of the log is missing. */
+export interface LogEnd {
+  readonly logEntries: number
 }
 
 const FLUSH_AT_CHARACTERS = 256 * 1024
@@ -37,7 +44,7 @@ export class HistoryWriter {
     this.#buffer = `${JSON.stringify(header)}\n`
   }
 
-  add(record: Operation | Mark): void {
+  add(record: Operation | Mark | LogEntry | LogEnd): void {
     this.#buffer += `${JSON.stringify(record)}\n`
     if (this.#buffer.length >= FLUSH_AT_CHARACTERS) this.#flush()
   }
@@ -58,12 +65,16 @@ export async function readHistory(path: string): Promise<History> {
   let header: Header | undefined
   const operations: Operation[] = []
   const marks: Mark[] = []
+  const log: LogEntry[] = []
+  let isLogWhole = false
   for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
     const record = JSON.parse(line)
     if (header === undefined) header = record as Header
+    else if ('logEntries' in record) isLogWhole = (record as LogEnd).logEntries === log.length
+    else if ('log' in record) log.push(record as LogEntry)
     else if ('mark' in record) marks.push(record as Mark)
     else operations.push(record as Operation)
   }
   if (header === undefined) throw new Error(`${path} is no history`)
-  return { header, operations, marks }
+  return { header, operations, marks, log: isLogWhole ? log : undefined }
 }

@@ -61,10 +61,24 @@ export interface Operation {
 
 /** What happened beside the operations, and matters to whoever judges them. */
 export interface Mark {
-  readonly mark: 'fault' | 'failover' | 'healed'
+  readonly mark: 'fault' | 'failover' | 'healed' | 'log'
   readonly what: string
   readonly fromUs: number
   readonly toUs: number
 }
+
+/** What the database's own log says, in the order of its commits. */
+export type LogEntry =
+  | {
+      readonly log: 'grant'
+      readonly lock: string
+      readonly namespace: string
+      readonly key: number
+      readonly token: number
+      readonly session: string
+      /** The number of the acquire. */
+      readonly by: number
+    }
+  | { readonly log: 'end'; readonly lock: string }
 
 export const US_PER_MS = 1000

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { nowUs } from '../history/clock.ts'
 import type { PostgresNode } from '../servers/postgres-node.ts'
+import { signalOne } from '../servers/process-family.ts'
 import { processState } from '../servers/process-state.ts'
 import { between, type Fault, oneOf, type Stage } from './fault.ts'
 
@@ -40,7 +41,7 @@ export const DATABASE_FAULTS: readonly Fault[] = [
       const logged = await logOf(primary)
       const backends = await serviceBackends(primary)
       if (backends.length === 0) return undefined
-      signal(oneOf(random, backends), 'SIGKILL')
+      signalOne(oneOf(random, backends), 'SIGKILL')
       // the postmaster ends all others and recovers
       await pause(50)
       await primary.ready()
@@ -90,7 +91,7 @@ export const DATABASE_FAULTS: readonly Fault[] = [
   {
     kind: 'failover to the synchronous standby',
     lane: 'database',
-    weight: 6,
+    weight: 8,
     needsStandby: true,
     run: async stage => failOver(stage, nowUs(), await stage.cluster.timeline()),
   },
@@ -204,21 +205,12 @@ async function waitingBackends(primary: PostgresNode): Promise<readonly number[]
 }
 
 async function paused(backends: readonly number[], ms: number): Promise<string | undefined> {
-  for (const pid of backends) signal(pid, 'SIGSTOP')
+  for (const pid of backends) signalOne(pid, 'SIGSTOP')
   await pause(ms)
   const states = await Promise.all(backends.map(processState))
-  for (const pid of backends) signal(pid, 'SIGCONT')
+  for (const pid of backends) signalOne(pid, 'SIGCONT')
   const stopped = states.filter(state => state === 'T').length
   return stopped > 0 ? `${stopped} backends were in state T` : undefined
-}
-
-/** It may have ended meanwhile. */
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
-  }
 }
 
 /** What the log says from now on. */

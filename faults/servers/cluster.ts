@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Cleanup } from '../../bench/cleanup.ts'
 import { freePort } from '../../bench/program.ts'
 import { copyNode } from './copy-node.ts'
+import { LockLog } from './lock-log.ts'
 import type { Installation } from './postgres-binaries.ts'
 import { DATABASE, PostgresNode, SERVICE_ROLE, type Settings } from './postgres-node.ts'
 
@@ -24,6 +25,8 @@ const SETTINGS: Settings = {
   checkpoint_timeout: '60s',
   max_wal_senders: '6',
   hot_standby: 'on',
+  // so that nothing is vacuumed away that decoding on the standby needs
+  hot_standby_feedback: 'on',
   wal_receiver_status_interval: '1s',
   wal_retrieve_retry_interval: '200ms',
   autovacuum_naptime: '5s',
@@ -36,6 +39,8 @@ const SETTINGS: Settings = {
 }
 
 export interface ClusterOptions {
+  /** Whose locks the log is about. */
+  readonly schema: string
   readonly settings: Settings
   /** Whether commits wait for the standby, where there is one. */
   readonly isSynchronous: boolean
@@ -45,6 +50,7 @@ export interface ClusterOptions {
 export class Cluster {
   #primary: PostgresNode
   #other: PostgresNode
+  readonly log: LockLog
   #hasStandby = false
   #failovers = 0
   readonly #overrides: Settings
@@ -57,8 +63,10 @@ export class Cluster {
     primary: PostgresNode,
     other: PostgresNode,
     { settings, isSynchronous }: ClusterOptions,
+    log: LockLog,
     onPrimary: (port: number) => void,
   ) {
+    this.log = log
     this.#primary = primary
     this.#other = other
     this.#overrides = settings
@@ -75,7 +83,7 @@ export class Cluster {
   ): Promise<Cluster> {
     const a = new PostgresNode('a', folder, await freePort(), installation, cleanup)
     const b = new PostgresNode('b', folder, await freePort(), installation, cleanup)
-    const cluster = new Cluster(a, b, options, onPrimary)
+    const cluster = new Cluster(a, b, options, new LockLog(options.schema, installation.version), onPrimary)
     await a.initialise()
     await a.start(cluster.#settings())
     await a.query(`create role ${SERVICE_ROLE} login`, [], 'postgres')
@@ -116,6 +124,7 @@ export class Cluster {
     this.#hasStandby = true
     if (this.#isSynchronous) await this.#setSynchronous(standby.name)
     await this.followed()
+    await this.log.follow(this.#primary, standby)
   }
 
   /** Resolves once the standby, where there is one, has all that was committed. */
@@ -170,6 +179,7 @@ export class Cluster {
     // the copy has the old primary's settings, which name the node that is the primary now
     await this.#setSynchronous(waits && this.#isSynchronous ? old.name : '')
     this.#onPrimary(next.port)
+    await this.log.failedOver(next)
     return this.timeline()
   }
 

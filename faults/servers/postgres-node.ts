@@ -8,6 +8,7 @@ import { commandFor } from '../../src/database/embedded/launcher.ts'
 import { runProgram } from '../../src/database/embedded/program.ts'
 import { family, signalFamily } from '../../test/support/processes.ts'
 import type { Installation } from './postgres-binaries.ts'
+import { killFamilyAtOnce, signalOne } from './process-family.ts'
 
 export const DATABASE = 'leasehold'
 /** Owns the database and is no superuser, as the service's role should be. */
@@ -37,7 +38,9 @@ export class PostgresNode {
     cleanup.add(
       `PostgreSQL ${name}`,
       () => this.kill(),
-      () => this.#child?.kill('SIGKILL'),
+      () => {
+        if (this.#child?.pid !== undefined) killFamilyAtOnce(this.#child.pid)
+      },
     )
   }
 
@@ -88,8 +91,18 @@ export class PostgresNode {
 
   /** Starts the server and waits until it can be asked. */
   async start(settings: Settings): Promise<void> {
-    await this.launch(settings)
-    await this.ready()
+    const deadline = performance.now() + READY_WITHIN_MS
+    for (;;) {
+      await this.launch(settings)
+      try {
+        return await this.ready()
+      } catch (error) {
+        // a backend of its predecessor may still be on its way out
+        const isInTheWay = this.#child === undefined && String(error).includes('still in use')
+        if (!isInTheWay || performance.now() > deadline) throw error
+        await pause(100)
+      }
+    }
   }
 
   async launch(settings: Settings): Promise<void> {
@@ -182,14 +195,10 @@ export class PostgresNode {
     const child = this.#child
     if (child?.pid === undefined) return
     const ended = this.#ended
+    // so that it starts no others meanwhile
+    child.kill('SIGSTOP')
     const members = await family(child.pid)
-    for (const member of members) {
-      try {
-        process.kill(member, 'SIGKILL')
-      } catch {
-        // gone already
-      }
-    }
+    for (const member of members) signalOne(member, 'SIGKILL')
     await ended
     // a backend that lives on would keep its memory, and the next start would be refused
     while (members.some(isAlive)) await pause(5)

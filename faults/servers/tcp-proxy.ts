@@ -18,7 +18,7 @@ interface Way {
   readonly carries: 'requests' | 'answers'
   /** When the last bytes that are held back go on, by performance.now(). */
   dueMs: number
-  held: number
+  readonly held: Buffer[]
 }
 
 interface Pair {
@@ -112,8 +112,8 @@ export class TcpProxy {
     const pair: Pair = { client, server, isDamaged: false }
     this.#pairs.add(pair)
     server.on('error', () => {})
-    const requests: Way = { from: client, to: server, carries: 'requests', dueMs: 0, held: 0 }
-    const answers: Way = { from: server, to: client, carries: 'answers', dueMs: 0, held: 0 }
+    const requests: Way = { from: client, to: server, carries: 'requests', dueMs: 0, held: [] }
+    const answers: Way = { from: server, to: client, carries: 'answers', dueMs: 0, held: [] }
     client.on('data', (chunk: Buffer) => this.#pass(pair, requests, chunk))
     server.on('data', (chunk: Buffer) => this.#pass(pair, answers, chunk))
     client.on('close', () => this.#close(pair, server))
@@ -130,7 +130,7 @@ export class TcpProxy {
     } else if (isLost(weather, way) || pair.isDamaged) {
       this.#hits += 1
       pair.isDamaged = true
-    } else if (weather.kind === 'delay' || way.held > 0) {
+    } else if (weather.kind === 'delay' || way.held.length > 0) {
       this.#hits += 1
       hold(way, chunk, weather.kind === 'delay' ? weather.delayMs : 0)
     } else if (!way.to.write(chunk)) {
@@ -163,9 +163,10 @@ function isLost(weather: Weather, { carries }: Way): boolean {
 function hold(way: Way, chunk: Buffer, delayMs: number): void {
   const now = performance.now()
   way.dueMs = Math.max(way.dueMs, now + delayMs)
-  way.held += 1
+  way.held.push(chunk)
+  // timers of the same instant fire in any order, bytes must not
   setTimeout(() => {
-    way.held -= 1
-    way.to.write(chunk)
+    const next = way.held.shift()
+    if (next !== undefined) way.to.write(next)
   }, way.dueMs - now)
 }

@@ -67,6 +67,7 @@ export async function startTestBed(options: TestBedOptions, cleanup: Cleanup): P
   const { control } = options
   const main = control?.replacements === undefined ? MAIN : await makeMutant(folder, control.replacements)
   const clusterOptions = {
+    schema: SCHEMA,
     settings: control?.databaseSettings ?? {},
     isSynchronous: control?.isAsynchronous !== true,
   }
@@ -77,6 +78,7 @@ export async function startTestBed(options: TestBedOptions, cleanup: Cleanup): P
     log: () => {},
   })
   for (const sql of control?.sql ?? []) await cluster.primary.query(`set search_path to ${SCHEMA}; ${sql}`)
+  await cluster.log.begin(cluster.primary)
   const services = databaseProxies.map((proxy, index) => {
     const environment = {
       ...SERVICE_SETTINGS,
