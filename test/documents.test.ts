@@ -93,7 +93,7 @@ t.test('every link leads to a file that is there, and to a heading in it', async
 })
 
 t.test('every file that is mentioned is there', async t => {
-  const PLACES = /(?<![\w/.-])((?:src|test|migrations|docs|bench)\/[\w./*-]*[\w/])/g
+  const PLACES = /(?<![\w/.-])((?:src|test|migrations|docs|bench|faults)\/[\w./*-]*[\w/])/g
   let files = 0
   for (const { name, text } of documents) {
     for (const file of found(text, PLACES)) {
