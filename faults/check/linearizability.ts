@@ -33,7 +33,6 @@ interface Move {
   readonly certain: number
   /** Indexes of possible events that it used up. */
   readonly possible: readonly number[]
-  readonly takesBack: boolean
 }
 
 /** Where the search stands: which events are behind it, and what holds then. */
@@ -44,9 +43,11 @@ interface Frame {
   /** And these after it. */
   readonly done: ReadonlySet<number>
   readonly used: readonly number[]
-  readonly takenBack: number
   readonly moves: Move[]
 }
+
+/** An event, for the search with looks that may have been taken back. */
+const STEPS_WITH_TAKEN_BACK = 10
 
 const FREE: State = { holder: undefined, token: 0, notBeforeUs: 0 }
 
@@ -56,15 +57,25 @@ const FREE: State = { holder: undefined, token: 0, notBeforeUs: 0 }
  *
  * The end of a lease is an event that nobody reports: it is supposed where an answer needs it, and only if that answer
  * came after the lease's end; what comes later in the order must then have been answered after that too.
- * Events of unknown outcome are supposed only where an answer needs them.
+ * Events of unknown outcome are supposed only where an answer needs them. Looks that a failover may have taken back are
+ * left out where no order has all of them.
  */
-export function searchOrder({ certain, possible }: KeyHistory, maxSteps: number): SearchResult {
+export function searchOrder(history: KeyHistory, maxSteps: number): SearchResult {
+  const kept = history.certain.filter(event => !(event.mayBeTakenBack && isLook(event)))
+  const takenBack = history.certain.length - kept.length
+  if (takenBack === 0) return search(history, maxSteps)
+  const whole = search(history, Math.min(maxSteps, STEPS_WITH_TAKEN_BACK * history.certain.length))
+  if (whole.kind === 'linearizable') return whole
+  return { ...search({ ...history, certain: kept }, maxSteps), takenBack }
+}
+
+function search({ certain, possible }: KeyHistory, maxSteps: number): SearchResult {
   const dead = new Set<string>()
   let best = { explained: -1, at: undefined as KeyEvent | undefined }
   let steps = 0
   const frames: Frame[] = []
   const enter = (frame: Omit<Frame, 'moves'>): boolean => {
-    const { state, done, used, takenBack } = frame
+    const { state, done, used } = frame
     let { base } = frame
     let left = done
     // answers that change nothing and fit as things stand are put here at once: later is never better
@@ -79,11 +90,10 @@ export function searchOrder({ certain, possible }: KeyHistory, maxSteps: number)
     if (dead.has(key)) return false
     dead.add(key)
     const moves = movesFrom(certain, possible, { base, done: left, used, state }).reverse()
-    frames.push({ state, base, done: left, used, takenBack, moves })
+    frames.push({ state, base, done: left, used, moves })
     return false
   }
-  let isFound = enter({ state: FREE, base: 0, done: new Set(), used: [], takenBack: 0 })
-  let takenBack = 0
+  let isFound = enter({ state: FREE, base: 0, done: new Set(), used: [] })
   while (!isFound) {
     const frame = frames.at(-1)
     if (frame === undefined) {
@@ -100,12 +110,11 @@ export function searchOrder({ certain, possible }: KeyHistory, maxSteps: number)
     }
     const { base, done } =
       move.certain < 0 ? { base: frame.base, done: frame.done } : passed(frame.base, frame.done, move.certain)
-    takenBack = frame.takenBack + (move.takesBack ? 1 : 0)
     const used =
       move.possible.length === 0 ? frame.used : [...frame.used, ...move.possible].sort((a, b) => a - b)
-    isFound = enter({ state: move.state, base, done, used, takenBack })
+    isFound = enter({ state: move.state, base, done, used })
   }
-  return { kind: 'linearizable', explained: certain.length, stuckAt: undefined, takenBack, steps }
+  return { kind: 'linearizable', explained: certain.length, stuckAt: undefined, takenBack: 0, steps }
 }
 
 function passed(
@@ -177,17 +186,14 @@ function movesFrom(
   for (const [index, event] of next) {
     if (event.answeredUs < state.notBeforeUs) continue
     for (const next of after(state, event)) {
-      moves.push({ state: next, certain: index, possible: [], takesBack: false })
-    }
-    if (event.mayBeTakenBack && isLook(event)) {
-      moves.push({ state, certain: index, possible: [], takesBack: true })
+      moves.push({ state: next, certain: index, possible: [] })
     }
   }
   possible.forEach((event, index) => {
     if (used.includes(index) || event.sentUs > horizonUs) return
     for (const next of after(state, event)) {
       const notBeforeUs = Math.max(next.notBeforeUs, event.sentUs)
-      moves.push({ state: { ...next, notBeforeUs }, certain: -1, possible: [index], takesBack: false })
+      moves.push({ state: { ...next, notBeforeUs }, certain: -1, possible: [index] })
     }
   })
   return moves
