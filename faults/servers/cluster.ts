@@ -28,12 +28,16 @@ const SETTINGS: Settings = {
   // so that nothing is vacuumed away that decoding on the standby needs
   hot_standby_feedback: 'on',
   wal_receiver_status_interval: '1s',
+  // what is asked on the standby must not hold up what it has to know
+  max_standby_streaming_delay: '300ms',
   wal_retrieve_retry_interval: '200ms',
   autovacuum_naptime: '5s',
   deadlock_timeout: '200ms',
   client_connection_check_interval: '500ms',
   log_line_prefix: '%m [%p] ',
   log_min_messages: 'log',
+  // the texts of statements would be most of it
+  log_min_error_statement: 'panic',
   log_checkpoints: 'off',
   jit: 'off',
 }

@@ -4,7 +4,8 @@ import type { PostgresNode } from './postgres-node.ts'
 import { DATABASE } from './postgres-node.ts'
 
 const SLOT = 'faults'
-const SLOT_WITHIN_MS = 20_000
+/** A transaction that is left open keeps it from beginning. */
+const SLOT_WITHIN_MS = 6000
 /** The first that can decode on a standby, so that a failover leaves no hole. */
 const DECODES_ON_STANDBY = 16
 
@@ -38,24 +39,17 @@ export class LockLog {
    */
   async follow(primary: PostgresNode, standby: PostgresNode): Promise<void> {
     if (this.#hole !== undefined || this.#major < DECODES_ON_STANDBY) return
-    try {
-      const made = standby.query<{ lsn: string }>(
-        `select lsn::text from pg_create_logical_replication_slot($1, 'test_decoding')`,
-        [SLOT],
-      )
-      const isMade = made.then(
-        () => true,
-        () => true,
-      )
-      // a slot begins where the primary tells what is under way
-      const deadline = performance.now() + SLOT_WITHIN_MS
-      while (!(await Promise.race([isMade, pause(50, false)])) && performance.now() < deadline) {
-        await primary.query('select pg_log_standby_snapshot()')
+    const deadline = performance.now() + SLOT_WITHIN_MS
+    for (;;) {
+      try {
+        await feedback(primary, deadline)
+        await this.#read(primary, await makeSlot(primary, standby, deadline))
+        return
+      } catch (error) {
+        if (performance.now() < deadline) continue
+        this.#hole = `the standby does not decode: ${messageOf(error)}`
+        return
       }
-      const [slot] = await made
-      await this.#read(primary, slot?.lsn ?? null)
-    } catch (error) {
-      this.#hole = `the standby does not decode: ${messageOf(error)}`
     }
   }
 
@@ -91,6 +85,51 @@ export class LockLog {
       const entry = parseChange(data.slice(table.length))
       if (entry !== undefined) this.#entries.push(entry)
     }
+  }
+}
+
+/**
+ * Until the primary knows what the standby's queries see: what it cleans up before stands in the way of the slot, which
+ * waits for the WAL that waits for it.
+ */
+async function feedback(primary: PostgresNode, deadline: number): Promise<void> {
+  const client = await primary.connect()
+  try {
+    while (performance.now() < deadline) {
+      const { rows } = await client.query('select from pg_stat_replication where backend_xmin is not null')
+      if (rows.length > 0) return
+      await pause(30)
+    }
+    throw new Error('it does not tell what it needs')
+  } finally {
+    void client.end().catch(() => {})
+  }
+}
+
+/** Where it begins. Rejects where that is not found by then: a slot waits for what is under way. */
+async function makeSlot(
+  primary: PostgresNode,
+  standby: PostgresNode,
+  deadline: number,
+): Promise<string | null> {
+  const [decoder, talker] = await Promise.all([standby.connect(), primary.connect()])
+  try {
+    const made = decoder.query<{ lsn: string }>(
+      `select lsn::text from pg_create_logical_replication_slot($1, 'test_decoding')`,
+      [SLOT],
+    )
+    const isMade = made.then(
+      () => true,
+      () => true,
+    )
+    while (!(await Promise.race([isMade, pause(30, false)]))) {
+      if (performance.now() > deadline) throw new Error('its slot did not begin in time')
+      // it begins where the primary tells what is under way
+      await talker.query('select pg_log_standby_snapshot()')
+    }
+    return (await made).rows[0]?.lsn ?? null
+  } finally {
+    for (const client of [decoder, talker]) void client.end().catch(() => {})
   }
 }
 
