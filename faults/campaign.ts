@@ -83,7 +83,11 @@ export async function runCampaign(
   let round = 0
   // a control has done its work once it was caught
   const isCaught = () => control !== undefined && badRounds.length > 0
-  while (secondsGone() < options.minutes * 60 && !interrupted.aborted && !isCaught()) {
+  const wantedSeconds = options.minutes * 60
+  const isEnough = () =>
+    secondsGone() >= wantedSeconds &&
+    (tally.definite >= options.operations || secondsGone() >= 2 * wantedSeconds)
+  while (!isEnough() && !interrupted.aborted && !isCaught()) {
     round += 1
     const topology = topologyOf(options.topology, round)
     await arrange(bed, topology)
@@ -100,7 +104,10 @@ export async function runCampaign(
     const findings = await playRound(bed, {
       header: { seed: options.seed, round, namespace, keys, topology },
       path,
-      seconds: Math.min(options.roundSeconds, Math.max(5, options.minutes * 60 - secondsGone())),
+      seconds: Math.min(
+        options.roundSeconds,
+        secondsGone() < wantedSeconds ? Math.max(5, wantedSeconds - secondsGone()) : options.roundSeconds,
+      ),
       clients: options.clients,
       users,
       random,

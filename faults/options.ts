@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 export const USAGE = `npm run faults -- [options]
 
   --minutes N        how long faults are made (3)
+  --operations N     goes on until so many operations were answered for certain, but twice the minutes at most (0)
   --seed S           decides what happens when, as far as a machine lets it (made up unless given)
   --clients N        clients, each with one request under way (400)
   --keys N           resources of a round (600)
@@ -21,6 +22,8 @@ export const USAGE = `npm run faults -- [options]
 
 export interface Options {
   readonly minutes: number
+  /** Answered for certain at least, if that takes no more than twice the time. */
+  readonly operations: number
   readonly seed: number
   readonly clients: number
   readonly keys: number
@@ -51,6 +54,7 @@ export function readOptions(args: readonly string[]): Options {
   }
   return {
     minutes: number('--minutes', values.minutes, 3, 0.1),
+    operations: number('--operations', values.operations, 0, 0),
     seed: Math.floor(number('--seed', values.seed, Math.floor(Math.random() * 2 ** 31), 0)),
     clients: Math.floor(number('--clients', values.clients, 400, 2)),
     keys: Math.floor(number('--keys', values.keys, 600, 10)),
@@ -74,6 +78,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         minutes: { type: 'string' },
+        operations: { type: 'string' },
         seed: { type: 'string' },
         clients: { type: 'string' },
         keys: { type: 'string' },

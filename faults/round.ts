@@ -19,6 +19,10 @@ const SHORT_TTL_MS = 1500
 const PATIENCE_MS = { usual: 4000, patient: 40_000 }
 const PATIENT_SHARE = 0.1
 const SETTLED_WITHIN_MS = 20_000
+/** In how many clients one comes by the proxy in front of its service. */
+const PROXIED_EVERY = 3
+/** Who look at all resources at the end, a service. */
+const LOOKERS = 8
 
 export interface RoundOptions {
   readonly header: Header
@@ -103,7 +107,7 @@ function behaviourOf(
   const user = users[index % users.length]
   if (user === undefined) throw new Error('there are no users')
   const isPatient = random() < PATIENT_SHARE
-  const entrances = index % 2 === 0 ? behindProxies(bed) : bed.services.map(entranceOf)
+  const entrances = index % PROXIED_EVERY === 0 ? behindProxies(bed) : bed.services.map(entranceOf)
   const caller = new Caller(entrances, random, isPatient ? PATIENCE_MS.patient : PATIENCE_MS.usual)
   const client = new LockClient({ client: index, user: user.name, apiKey: user.apiKey }, room, caller)
   return new Behaviour(client, {
@@ -166,7 +170,8 @@ async function settle({ services }: TestBed): Promise<void> {
 async function lookAtAll(bed: TestBed, room: Room, { users, random }: RoundOptions): Promise<void> {
   const [user] = users
   if (user === undefined) return
-  const callers = bed.services.map(service => new Caller([entranceOf(service)], random, PATIENCE_MS.usual))
+  const services = bed.services.flatMap(service => Array.from({ length: LOOKERS }, () => service))
+  const callers = services.map(service => new Caller([entranceOf(service)], random, PATIENCE_MS.usual))
   const clients = callers.map(
     caller => new LockClient({ client: -2, user: user.name, apiKey: user.apiKey }, room, caller),
   )

@@ -10,7 +10,10 @@ const LONG_SHARE = 0.4
 /** The shortest that the API takes, and a bit. */
 const SHORT_TTL_MS = { min: 1000, max: 1500 }
 const REPEATS = 3
+/** Who was refused tries again as often, as clients do that wait for somebody. */
+const TRIES_WHERE_HELD = 6
 const HOT_KEYS = 6
+const HOT_SHARE = 0.15
 
 /** What clients do wrong on purpose, counted when the effect was seen. */
 export interface ClientFaults {
@@ -77,10 +80,10 @@ export class Behaviour {
   async #take(): Promise<Hold | undefined> {
     const { random } = this.#options
     const ttlMs = this.#ttl()
-    const keys = this.#chance(0.1) ? this.#set() : [this.#key()]
+    const keys = this.#chance(0.06) ? this.#set() : [this.#key()]
     const style = random()
-    if (style < 0.12) return this.#takeSteady(keys)
-    const session = style < 0.55 ? randomUUID() : undefined
+    if (style < 0.08) return this.#takeSteady(keys)
+    const session = style < 0.35 ? randomUUID() : undefined
     return this.#acquire(keys, { session, ttlMs }, ttlMs, false)
   }
 
@@ -101,20 +104,25 @@ export class Behaviour {
     ttlMs: number,
     isSteady: boolean,
   ): Promise<Hold | undefined> {
-    for (let attempt = 0; attempt <= REPEATS; attempt += 1) {
+    let [repeats, refusals] = [0, 0]
+    while (repeats <= REPEATS) {
       const answer = await this.#client.acquire(keys, choice)
       if (answer === undefined) return undefined
       if (answer.outcome === 'ok') {
-        if (attempt === 0 && choice.session !== undefined && this.#chance(0.05)) {
+        if (repeats === 0 && choice.session !== undefined && this.#chance(0.05)) {
           this.#options.faults.duplicate += 1
           await this.#client.acquire(keys, choice)
         }
         return { locks: answer.seen, session: choice.session, ttlMs, isSteady }
       }
       if (answer.outcome === 'refused') {
+        refusals += 1
+        const isWorthIt = answer.code === 'lock_conflict' && refusals < TRIES_WHERE_HELD
+        if (isWorthIt && this.#chance(0.8) && !this.#options.isOver()) continue
         await this.#refused(answer, isSteady)
         return undefined
       }
+      repeats += 1
       // without a session of our own a repeat would be another acquire
       if (choice.session === undefined) return undefined
     }
@@ -162,7 +170,7 @@ export class Behaviour {
       return answer?.outcome !== 'ok'
     }
     if (hold.ttlMs < LONG_TTL_MS && this.#chance(0.08)) return this.#keepForLong(hold, lock)
-    while (this.#chance(0.7)) {
+    while (this.#chance(0.7) && !this.#options.isOver()) {
       const answer = await this.#sign(hold, lock)
       if (answer?.outcome === 'refused') return true
       if (this.#chance(0.03)) await pause(random() * 300)
@@ -172,7 +180,7 @@ export class Behaviour {
 
   /** As a careful client does who works for longer than its ttl: a touch well before it is over. */
   async #keepForLong({ ttlMs }: Hold, lock: SeenLock): Promise<boolean> {
-    for (let touch = 1; touch <= 3; touch += 1) {
+    for (let touch = 1; touch <= 3 && !this.#options.isOver(); touch += 1) {
       await pause(ttlMs * (0.3 + this.#options.random() * 0.6))
       const answer = await this.#client.touch(lock.lock, lock.key, ttlMs)
       if (answer?.outcome === 'refused') return true
@@ -183,12 +191,12 @@ export class Behaviour {
   async #sign(hold: Hold, lock: SeenLock): Promise<Operation | undefined> {
     const choice = this.#options.random()
     const keys = this.#keysOf(hold)
-    if (choice < 0.4) {
+    if (choice < 0.3) {
       // "free" is no refusal, but this lock is gone
       await this.#client.look(lock.key)
       return undefined
     }
-    if (hold.session !== undefined && choice < 0.6) {
+    if (hold.session !== undefined && choice < 0.45) {
       return this.#client.touchSession(hold.session, hold.ttlMs, keys)
     }
     return this.#client.touch(lock.lock, lock.key, hold.ttlMs)
@@ -201,7 +209,7 @@ export class Behaviour {
       if (hold.isSteady) this.#steady = undefined
       return
     }
-    if (hold.session !== undefined && this.#chance(0.12)) {
+    if (hold.session !== undefined && this.#chance(0.1)) {
       const ended = await this.#client.endSession(hold.session, this.#keysOf(hold))
       if (ended?.outcome === 'unknown') await this.#client.endSession(hold.session, this.#keysOf(hold))
       if (hold.isSteady) this.#steady = undefined
@@ -230,7 +238,7 @@ export class Behaviour {
 
   #key(): number {
     const { keys, random } = this.#options
-    return Math.floor(random() * (random() < 0.12 ? HOT_KEYS : keys))
+    return Math.floor(random() * (random() < HOT_SHARE ? HOT_KEYS : keys))
   }
 
   #set(): readonly number[] {

@@ -28,7 +28,7 @@ interface Names {
 }
 
 /** A pause before another try where nothing listens or nothing works. */
-const RETRY_MS = 25
+const RETRY_MS = 80
 
 /** The calls of the API, each recorded with what came back. Undefined: it was never sent. */
 export class LockClient {

@@ -17,7 +17,7 @@ export const BROKEN_DATABASES: readonly Control[] = [
     what: 'fails over to a standby that no commit has waited for',
     topology: 'pair',
     isAsynchronous: true,
-    faults: ['commits cut off while they wait, then failover'],
+    faults: ['commits cut off while they wait before a failover'],
     faultsPerMinute: 60,
     shows: ['grant lost', 'two holders', 'not linearizable'],
   },

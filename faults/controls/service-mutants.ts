@@ -257,7 +257,7 @@ export const SERVICE_MUTANTS: readonly Control[] = [
       },
     ],
     topology: 'pair',
-    faults: ['commits cut off while they wait, then failover'],
+    faults: ['commits cut off while they wait before a failover'],
     faultsPerMinute: 100,
     shows: ['grant lost', 'two holders', 'not linearizable'],
   },

@@ -77,13 +77,13 @@ export const DATABASE_FAULTS: readonly Fault[] = [
     weight: 2,
     async run({ cluster, random, shortTtlMs }) {
       const { primary } = cluster
-      await primary.signalAll('SIGSTOP')
+      primary.signalAll('SIGSTOP')
       const probe = performance.now()
       const answered = primary.query('select 1').then(() => performance.now() - probe)
       answered.catch(() => {})
       const pauseMs = shortTtlMs * between(random, 0.1, 1.7)
       await pause(pauseMs)
-      await primary.signalAll('SIGCONT')
+      primary.signalAll('SIGCONT')
       const tookMs = await answered.catch(() => pauseMs)
       return tookMs >= pauseMs - 10 ? `a query took ${Math.round(tookMs)} ms` : undefined
     },
@@ -91,7 +91,7 @@ export const DATABASE_FAULTS: readonly Fault[] = [
   {
     kind: 'failover to the synchronous standby',
     lane: 'database',
-    weight: 8,
+    weight: 10,
     needsStandby: true,
     run: async stage => failOver(stage, nowUs(), await stage.cluster.timeline()),
   },
@@ -108,7 +108,7 @@ export const DATABASE_FAULTS: readonly Fault[] = [
     },
   },
   {
-    kind: 'commits cut off while they wait, then failover',
+    kind: 'commits cut off while they wait before a failover',
     lane: 'database',
     weight: 2,
     needsStandby: true,
@@ -118,7 +118,7 @@ export const DATABASE_FAULTS: readonly Fault[] = [
       if (standby === undefined) return undefined
       const before = await cluster.timeline()
       const fromUs = nowUs()
-      await standby.signalAll('SIGSTOP')
+      standby.signalAll('SIGSTOP')
       await pause(between(random, 200, 800))
       // who waits is let go without the standby's word: committed here and visible, but nowhere else
       const cut = await terminateWaiting(primary)
@@ -129,7 +129,7 @@ export const DATABASE_FAULTS: readonly Fault[] = [
         await pause(between(random, 100, 500))
       }
       await primary.kill()
-      await standby.signalAll('SIGCONT')
+      standby.signalAll('SIGCONT')
       const seen = await failOver(stage, fromUs, before)
       return cut > 0 && seen !== undefined ? `${cut} commits cut off; ${seen}` : undefined
     },
@@ -165,12 +165,12 @@ async function restarted(
 
 /** How many commits were seen waiting for it. */
 async function withStandbyStopped(primary: PostgresNode, standby: PostgresNode, ms: number): Promise<number> {
-  await standby.signalAll('SIGSTOP')
+  standby.signalAll('SIGSTOP')
   try {
     await pause(ms)
     return await waitingCommits(primary)
   } finally {
-    await standby.signalAll('SIGCONT')
+    standby.signalAll('SIGCONT')
   }
 }
 

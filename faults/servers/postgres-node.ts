@@ -6,9 +6,8 @@ import pg from 'pg'
 import type { Cleanup } from '../../bench/cleanup.ts'
 import { commandFor } from '../../src/database/embedded/launcher.ts'
 import { runProgram } from '../../src/database/embedded/program.ts'
-import { family, signalFamily } from '../../test/support/processes.ts'
 import type { Installation } from './postgres-binaries.ts'
-import { killFamilyAtOnce, signalOne } from './process-family.ts'
+import { familyNow, killFamilyAtOnce, signalOne } from './process-family.ts'
 
 export const DATABASE = 'leasehold'
 /** Owns the database and is no superuser, as the service's role should be. */
@@ -197,15 +196,16 @@ export class PostgresNode {
     const ended = this.#ended
     // so that it starts no others meanwhile
     child.kill('SIGSTOP')
-    const members = await family(child.pid)
+    const members = familyNow(child.pid)
     for (const member of members) signalOne(member, 'SIGKILL')
     await ended
     // a backend that lives on would keep its memory, and the next start would be refused
     while (members.some(isAlive)) await pause(5)
   }
 
-  async signalAll(signal: NodeJS.Signals): Promise<void> {
-    if (this.#child?.pid !== undefined) await signalFamily(this.#child.pid, signal)
+  signalAll(signal: NodeJS.Signals): void {
+    if (this.#child?.pid === undefined) return
+    for (const member of familyNow(this.#child.pid)) signalOne(member, signal)
   }
 
   async log(): Promise<string> {

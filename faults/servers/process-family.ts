@@ -10,7 +10,8 @@ export function killFamilyAtOnce(pid: number): void {
   for (const member of familyNow(pid)) signalOne(member, 'SIGKILL')
 }
 
-function familyNow(pid: number): readonly number[] {
+/** A process and everything it started. Reads synchronously, so that little is started meanwhile. */
+export function familyNow(pid: number): readonly number[] {
   const children = new Map<number, number[]>()
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
