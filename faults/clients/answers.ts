@@ -17,8 +17,11 @@ export interface Reading {
   readonly seen: readonly SeenLock[]
 }
 
-/** Within which the service answers, in ms: what its settings here allow, and the longest pause of a fault. */
-export const DEADLINE_MS = 20_000
+/**
+ * Within which the service answers, in ms: ten seconds in a queue, a statement's time-out and some tries, and several
+ * pauses of faults that follow each other.
+ */
+export const DEADLINE_MS = 30_000
 
 /** No answer, since the connection was lost or the client had waited long enough. */
 export function lost(gaveUpAfterMs: number | undefined): Reading {
