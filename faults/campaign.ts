@@ -16,10 +16,13 @@ import type { Fault } from './nemesis/fault.ts'
 import { ALL_FAULTS, Nemesis } from './nemesis/nemesis.ts'
 import { type Options, UsageError } from './options.ts'
 import { playRound } from './round.ts'
-import { ADMIN_KEY, startTestBed, type TestBed } from './servers/test-bed.ts'
+import { forgetHistory } from './servers/audit.ts'
+import { ADMIN_KEY, SCHEMA, startTestBed, type TestBed } from './servers/test-bed.ts'
 
 /** In how many rounds one is without a standby, where both are wanted. */
 const SINGLE_EVERY = 4
+/** Of how many rounds the history is kept: for longer than any lease. */
+const AUDITED_ROUNDS = 3
 
 /** A round's history that breaks a promise, and where it is kept. */
 export interface BadRound {
@@ -77,6 +80,7 @@ export async function runCampaign(
   const checks: CheckCounts[] = []
   const badRounds: BadRound[] = []
   const audit: string[] = []
+  const namespaces: string[] = []
   const judging: Promise<void>[] = []
   const started = performance.now()
   const secondsGone = () => (performance.now() - started) / 1000
@@ -117,6 +121,8 @@ export async function runCampaign(
       clientFaults,
       interrupted,
     })
+    namespaces.push(namespace)
+    await forgetHistory(bed.cluster.primary, SCHEMA, namespaces.slice(-AUDITED_ROUNDS))
     audit.push(...findings.map(finding => `round ${number}: ${finding}`))
     const seconds = secondsGone() - before.at
     const cpuMs = ((cpuSecondsOf([process.pid]) ?? 0) - before.cpu) * 1000
