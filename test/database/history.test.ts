@@ -317,6 +317,35 @@ t.test('a lock that is granted while its session is being ended is in the histor
   t.same(await unpaired(stores), [])
 })
 
+t.test('what the history writes does not read every session', async t => {
+  const stores = await openStores(t)
+  const ids = Array.from({ length: 2000 }, (_, index) => `${index}`)
+  await stores.locks.acquire(ids.map(id => request(id)))
+  await stores.sql('vacuum analyze')
+  const dba = await connectedTo(t, stores.url, 'leasehold')
+  await dba.query('begin')
+  const readBy = async (statement: string): Promise<number> => {
+    const read = `select (coalesce(idx_tup_fetch, 0) + seq_tup_read)::int as count from pg_stat_xact_user_tables
+      where relid = 'sessions'::regclass`
+    const before = await dba.query<{ count: number }>(read)
+    const { rowCount } = await dba.query(statement)
+    t.equal(rowCount, 32)
+    const after = await dba.query<{ count: number }>(read)
+    return (after.rows[0]?.count ?? 0) - (before.rows[0]?.count ?? 0)
+  }
+  const grants = await readBy(
+    `insert into locks (namespace, resource_type, resource_id, session_id, fencing_token, holder, lock_time)
+     select namespace, resource_type, 'new ' || n, session_id, fencing_token + n, holder, lock_time
+     from locks, generate_series(1, 32) n where resource_id = '1999'`,
+  )
+  const ends = await readBy(
+    'delete from locks where resource_id = any(array(select n::text from generate_series(0, 31) n))',
+  )
+  t.ok(grants > 0 && grants < 500, `32 grants read ${grants} rows`)
+  t.ok(ends > 0 && ends < 500, `32 ends read ${ends} rows`)
+  await dba.query('rollback')
+})
+
 t.test('what was granted cannot be changed by hand', async t => {
   const stores = await openStores(t)
   await granted(stores, 'a')

@@ -1173,6 +1173,8 @@ CREATE OR REPLACE FUNCTION record_ended_locks()
 AS $function$
   declare
     emptied uuid[] := array(select session_id from gone);
+    said text;
+    ended timestamptz;
     note jsonb;
     why text;
     doer text;
@@ -1184,31 +1186,47 @@ AS $function$
     end if;
 
     if current_setting('lock_events.off', true) is distinct from 'yes' then
-      note := nullif(current_setting('lock_events.why', true), '');
-      why := coalesce(note ->> 'kind', 'deleted');
-      doer := coalesce(note ->> 'by', case why when 'deleted' then session_user end);
-      insert into lock_events (
-        at, lock_time, expired_at, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id,
-        holder, client, ended_by, reason
-      )
-      select
-        -- a lock that is taken over ends when the next one begins, which is there by now
-        greatest(
+      said := current_setting('lock_events.why', true);
+      ended := clock_timestamp();
+      if said = '{"kind":"released"}' then
+        insert into lock_events (
+          at, lock_time, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id, holder, client,
+          ended_by
+        )
+        select greatest(g.lock_time, ended), g.lock_time, g.id, g.fencing_token, g.session_id, 'released', g.namespace,
+          g.resource_type, g.resource_id, g.holder, (select s.client from sessions s where s.id = g.session_id), g.holder
+        from gone g;
+      else
+        note := nullif(said, '');
+        why := coalesce(note ->> 'kind', 'deleted');
+        doer := coalesce(note ->> 'by', case why when 'deleted' then session_user end);
+        insert into lock_events (
+          at, lock_time, expired_at, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id,
+          holder, client, ended_by, reason
+        )
+        select
+          -- a lock that is taken over ends when the next one begins, which is there by now
+          greatest(
+            g.lock_time,
+            case why
+              when 'taken_over' then (
+                select n.lock_time from locks n
+                where n.namespace = g.namespace and n.resource_type = g.resource_type
+                  and n.resource_id = g.resource_id
+              )
+              else ended
+            end
+          ),
           g.lock_time,
-          case why
-            when 'taken_over' then (
-              select n.lock_time from locks n
-              where n.namespace = g.namespace and n.resource_type = g.resource_type and n.resource_id = g.resource_id
-            )
-            else clock_timestamp()
-          end
-        ),
-        g.lock_time, case why when 'expired' then s.expires_at end, g.id, g.fencing_token,
-        g.session_id, case when why = 'forced' and g.holder = doer then 'released' else why end, g.namespace,
-        g.resource_type, g.resource_id, g.holder, s.client, case why when 'released' then g.holder else doer end,
-        note ->> 'reason'
-      from gone g
-      left join sessions s on s.id = g.session_id;
+          case why when 'expired' then (select s.expires_at from sessions s where s.id = g.session_id) end,
+          g.id, g.fencing_token, g.session_id,
+          case when why = 'forced' and g.holder = doer then 'released' else why end,
+          g.namespace, g.resource_type, g.resource_id, g.holder,
+          (select s.client from sessions s where s.id = g.session_id),
+          case why when 'released' then g.holder else doer end,
+          note ->> 'reason'
+        from gone g;
+      end if;
     end if;
 
     select array_agg(s.id), bool_or(s.named)
@@ -1248,9 +1266,8 @@ AS $function$
       at, lock_time, lock_id, fencing_token, session_id, kind, namespace, resource_type, resource_id, holder, client
     )
     select g.lock_time, g.lock_time, g.id, g.fencing_token, g.session_id, 'granted', g.namespace, g.resource_type,
-      g.resource_id, g.holder, s.client
-    from granted g
-    left join sessions s on s.id = g.session_id;
+      g.resource_id, g.holder, (select s.client from sessions s where s.id = g.session_id)
+    from granted g;
     return null;
   end
   $function$;
