@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -15,7 +16,7 @@ import type { Control } from './controls/control.ts'
 import type { Fault } from './nemesis/fault.ts'
 import { ALL_FAULTS, Nemesis } from './nemesis/nemesis.ts'
 import { type Options, UsageError } from './options.ts'
-import { playRound } from './round.ts'
+import { playRound, type RoundOptions } from './round.ts'
 import { forgetHistory } from './servers/audit.ts'
 import { ADMIN_KEY, SCHEMA, startTestBed, type TestBed } from './servers/test-bed.ts'
 
@@ -46,6 +47,8 @@ export interface CampaignResult {
   /** What the schema's own audit found wrong. */
   readonly audit: readonly string[]
   readonly unwantedEnds: readonly string[]
+  /** Why it could not go on, and was over early. */
+  readonly trouble: string | undefined
   /** To a standby that commits had waited for. */
   readonly failovers: number
   /** All faults were allowed. */
@@ -85,16 +88,16 @@ export async function runCampaign(
   const started = performance.now()
   const secondsGone = () => (performance.now() - started) / 1000
   let round = 0
+  let trouble: string | undefined
   // a control has done its work once it was caught
   const isCaught = () => control !== undefined && badRounds.length > 0
   const wantedSeconds = options.minutes * 60
   const isEnough = () =>
     secondsGone() >= wantedSeconds &&
     (tally.definite >= options.operations || secondsGone() >= 2 * wantedSeconds)
-  while (!isEnough() && !interrupted.aborted && !isCaught()) {
+  while (!isEnough() && !interrupted.aborted && !isCaught() && trouble === undefined) {
     round += 1
     const topology = topologyOf(options.topology, round)
-    await arrange(bed, topology)
     const number = round
     const path = join(bed.folder, `round-${round}.history`)
     const namespace = `round-${round}`
@@ -105,7 +108,7 @@ export async function runCampaign(
       at: secondsGone(),
       cpu: cpuSecondsOf([process.pid]) ?? 0,
     }
-    const findings = await playRound(bed, {
+    const conditions: RoundOptions = {
       header: { seed: options.seed, round, namespace, keys, topology },
       path,
       seconds: Math.min(
@@ -120,16 +123,24 @@ export async function runCampaign(
       lists,
       clientFaults,
       interrupted,
-    })
+    }
     namespaces.push(namespace)
-    await forgetHistory(bed.cluster.primary, SCHEMA, namespaces.slice(-AUDITED_ROUNDS))
-    audit.push(...findings.map(finding => `round ${number}: ${finding}`))
+    try {
+      await arrange(bed, topology)
+      audit.push(...(await playRound(bed, conditions)).map(finding => `round ${number}: ${finding}`))
+      await forgetHistory(bed.cluster.primary, SCHEMA, namespaces.slice(-AUDITED_ROUNDS))
+    } catch (error) {
+      trouble = `round ${number}: ${error instanceof Error ? error.message : String(error)}`
+      say(trouble)
+    }
     const seconds = secondsGone() - before.at
     const cpuMs = ((cpuSecondsOf([process.pid]) ?? 0) - before.cpu) * 1000
     const rate = Math.round((tally.definite - before.definite) / seconds)
     say(
       `round ${round} (${topology}): ${seconds.toFixed(0)} s, ${rate} operations a second, ${nemesis.observed - before.observed} faults, ${(cpuMs / (tally.definite - before.definite)).toFixed(2)} ms of CPU an operation`,
     )
+    // what could not even begin has no history
+    if (!existsSync(path)) break
     judging.push(checker.check(path, CHECK_DEFAULTS).then(verdict => judge(verdict, number, path)))
     // memory and disk hold two rounds, not all of them
     if (judging.length > 1) await judging.shift()
@@ -147,6 +158,7 @@ export async function runCampaign(
     checks,
     badRounds,
     audit,
+    trouble,
     unwantedEnds: bed.services.flatMap(({ unwantedEnds }) => unwantedEnds),
     failovers: control?.isAsynchronous === true ? 0 : bed.cluster.failovers,
     isFull: options.faults === undefined,

@@ -4,7 +4,7 @@ import { markdownTable } from './markdown.ts'
 
 /** Why a run is not a success; empty where it is one. */
 export function problemsOf(result: CampaignResult): readonly string[] {
-  const { badRounds, audit, unwantedEnds, lists, tally } = result
+  const { badRounds, audit, unwantedEnds, trouble, lists, tally } = result
   const problems: string[] = []
   for (const { round, file, violations } of badRounds) {
     problems.push(`round ${round}: ${violations.length} violations, kept in ${file}`)
@@ -12,6 +12,7 @@ export function problemsOf(result: CampaignResult): readonly string[] {
       problems.push(`  ${rule}: k${key}: ${what} (operations ${operations.join(', ')})`)
     }
   }
+  if (trouble !== undefined) problems.push(`the run could not go on: ${trouble}`)
   for (const finding of audit) problems.push(`the audit found ${finding}`)
   for (const end of unwantedEnds) problems.push(`a service ended by itself: ${end}`)
   if (lists.fencedLost !== 0) problems.push(`${lists.fencedLost} updates were lost in spite of the fence`)
