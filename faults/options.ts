@@ -16,7 +16,8 @@ export const USAGE = `npm run faults -- [options]
   --out FILE         write the result as a table in Markdown
   --keep FOLDER      keep the histories there; those with violations are kept in any case
 
-  --control NAME     run the service without one of its guards, to see it caught; all: one after the other
+  --control NAME     run the service without one of its guards, to see it caught; several: NAME,NAME
+  --controls         all of them, one after the other
   --check FILE       judge a history that was kept, and draw it
 `
 
@@ -66,7 +67,7 @@ export function readOptions(args: readonly string[]): Options {
     serviceSettings: Object.fromEntries((values.set ?? []).map(settingOf)),
     out: values.out,
     keep: values.keep,
-    control: values.control,
+    control: values.controls === true ? 'all' : values.control,
     check: values.check,
     help: values.help === true,
   }
@@ -91,6 +92,7 @@ function parse(args: readonly string[]) {
         out: { type: 'string' },
         keep: { type: 'string' },
         control: { type: 'string' },
+        controls: { type: 'boolean' },
         check: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -13,7 +13,7 @@ const REPEATS = 3
 /** Who was refused tries again as often, as clients do that wait for somebody. */
 const TRIES_WHERE_HELD = 6
 const HOT_KEYS = 6
-const HOT_SHARE = 0.15
+const HOT_SHARE = 0.2
 
 /** What clients do wrong on purpose, counted when the effect was seen. */
 export interface ClientFaults {
@@ -60,7 +60,7 @@ export class Behaviour {
   }
 
   async #turn(): Promise<void> {
-    if (this.#chance(0.1)) {
+    if (this.#chance(0.07)) {
       const found = await this.#client.look(this.#key())
       const [lock] = found?.seen ?? []
       if (lock !== undefined) await this.#meddle(lock)
@@ -191,12 +191,12 @@ export class Behaviour {
   async #sign(hold: Hold, lock: SeenLock): Promise<Operation | undefined> {
     const choice = this.#options.random()
     const keys = this.#keysOf(hold)
-    if (choice < 0.3) {
+    if (choice < 0.2) {
       // "free" is no refusal, but this lock is gone
       await this.#client.look(lock.key)
       return undefined
     }
-    if (hold.session !== undefined && choice < 0.45) {
+    if (hold.session !== undefined && choice < 0.3) {
       return this.#client.touchSession(hold.session, hold.ttlMs, keys)
     }
     return this.#client.touch(lock.lock, lock.key, hold.ttlMs)

@@ -39,10 +39,17 @@ export const SERVICE_MUTANTS: readonly Control[] = [
     replacements: [
       {
         file: 'database/statements/end-sessions.js',
-        from: `  order by s.id
-  for update skip locked\`, 'victim.expires_at <= clock.t', 'expired');`,
-        to: `  order by s.id
-  for update\`, 'true', 'expired');`,
+        from: `  where s.id = any($1::uuid[]) and s.ended_at is null
+  order by s.id
+  for update skip locked\``,
+        to: `  where s.id = any($1::uuid[]) and s.ended_at is null
+  order by s.id
+  for update\``,
+      },
+      {
+        file: 'database/statements/end-sessions.js',
+        from: "ending(schema, victims, 'victim.expires_at <= clock.t', 'expired'",
+        to: "ending(schema, victims, 'true', 'expired'",
       },
     ],
     // somebody has to get to the expired session while the commit of its touch waits
@@ -76,12 +83,12 @@ export const SERVICE_MUTANTS: readonly Control[] = [
     replacements: [
       {
         file: 'database/statements/release.js',
-        from: ' and ($3::text is null or holder = $3)',
-        to: ' and ($3::text is null or true)',
+        from: "'holder = $3'",
+        to: "'($3::text is null or true)'",
       },
       {
         file: 'database/statements/release.js',
-        from: '(w.holder is null or l.holder = w.holder)',
+        from: 'l.holder = w.holder',
         to: '(w.holder is null or true)',
       },
     ],
