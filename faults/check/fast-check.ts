@@ -1,5 +1,13 @@
 import type { Operation } from '../history/operation.ts'
-import { answeredUs, type Grant, type Ledger, MARGIN_US, mayHaveHappened, NEVER } from './ledger.ts'
+import {
+  answeredUs,
+  type Grant,
+  type Ledger,
+  MARGIN_US,
+  mayHaveHappened,
+  NEVER,
+  type Sign,
+} from './ledger.ts'
 import { livenessViolations } from './liveness.ts'
 import { logViolations, type Settled } from './log-check.ts'
 import type { Rule, Violation } from './violation.ts'
@@ -46,7 +54,7 @@ export function fastCheck(ledger: Ledger): FastResult {
     checkExclusion(key, holds, found)
     checkTokens(key, grants, found)
     checkOldTokens(ledger, key, grants, operations, found)
-    checkHolds(key, holds, operations, found)
+    checkHolds(ledger, key, holds, operations, found)
   }
   found.violations.push(...livenessViolations(ledger, found.count))
   const { violations, settled } = logViolations(ledger, found.count)
@@ -229,8 +237,12 @@ function checkOldTokens(
   }
 }
 
-/** What happens wholly within a certain hold has to be of it. */
+/**
+ * What happens wholly within a certain hold has to be of it. Whoever only looks does not wait for the commit of a touch:
+ * a lease that was saved at its last moment may look expired to them until then.
+ */
 function checkHolds(
+  { signs }: Ledger,
   key: number,
   holds: readonly CertainHold[],
   operations: readonly Operation[],
@@ -246,6 +258,8 @@ function checkHolds(
       if (answeredUs(operation) > untilUs) continue
       found.count('grant lost')
       const denial = denies(operation, grant, key)
+      const isBySight = denial === FOUND_FREE || denial === NOT_LISTED
+      if (isBySight && !isHeldByAnswered(signs.get(grant.session) ?? [], operation)) continue
       if (denial !== undefined) {
         found.add(
           'grant lost',
@@ -259,6 +273,19 @@ function checkHolds(
   }
 }
 
+const FOUND_FREE = 'a look found it free'
+const NOT_LISTED = 'a conflict did not list it'
+
+/** Whether signs of life that had been answered before an operation was sent reach beyond its answer. */
+function isHeldByAnswered(signs: readonly Sign[], operation: Operation): boolean {
+  return signs.some(
+    sign =>
+      sign.isCertain &&
+      sign.answeredUs <= operation.sentUs &&
+      sign.sentUs + sign.ttlUs - MARGIN_US >= answeredUs(operation),
+  )
+}
+
 function denies(
   { kind, lock, session, outcome, code, seen, keys }: Operation,
   grant: Grant,
@@ -266,14 +293,14 @@ function denies(
 ): string | undefined {
   const shown = seen.find(other => other.key === key)
   if (shown !== undefined && shown.lock !== grant.lock) return `${kind} showed token ${shown.token}`
-  if (kind === 'look' && outcome !== 'unknown' && code === 'lock_not_found') return 'a look found it free'
+  if (kind === 'look' && outcome !== 'unknown' && code === 'lock_not_found') return FOUND_FREE
   if (outcome !== 'refused') return undefined
   if (lock === grant.lock && code === 'lock_not_found') return `its ${kind} was refused`
   if (session === grant.session && (code === 'session_expired' || code === 'session_not_found')) {
     return `its ${kind} was refused`
   }
   const isElsewhere = kind === 'acquire' && session === null && keys.includes(key)
-  if (isElsewhere && code === 'lock_conflict' && shown === undefined) return 'a conflict did not list it'
+  if (isElsewhere && code === 'lock_conflict' && shown === undefined) return NOT_LISTED
   return undefined
 }
 
