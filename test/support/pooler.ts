@@ -66,7 +66,10 @@ export async function startPooler(serverUrl: string): Promise<Pooler> {
   }
 }
 
-/** Clients need no password here: the pooler has one, and listens to this machine alone. */
+/**
+ * Clients need no password here: the pooler has one, and listens to this machine alone. Connections to the server do
+ * not live long, since settings of a role or a database that a test changes are met by new ones alone.
+ */
 function settings(server: URL, port: number): string {
   return `[databases]
 * = host=${server.hostname} port=${server.port} user=${POOLED_ROLE} password='${decodeURIComponent(server.password).replaceAll("'", "''")}'
@@ -79,7 +82,7 @@ auth_type = any
 pool_mode = transaction
 max_client_conn = 2000
 default_pool_size = ${SERVER_CONNECTIONS}
-server_idle_timeout = 5
+server_lifetime = 2
 ignore_startup_parameters = extra_float_digits
 log_connections = 0
 log_disconnections = 0
