@@ -1,13 +1,5 @@
 import type { Operation } from '../history/operation.ts'
-import {
-  answeredUs,
-  type Grant,
-  type Ledger,
-  MARGIN_US,
-  mayHaveHappened,
-  NEVER,
-  type Sign,
-} from './ledger.ts'
+import { answeredUs, type Grant, type Ledger, MARGIN_US, mayHaveHappened, NEVER } from './ledger.ts'
 import { livenessViolations } from './liveness.ts'
 import { logViolations, type Settled } from './log-check.ts'
 import type { Rule, Violation } from './violation.ts'
@@ -237,12 +229,9 @@ function checkOldTokens(
   }
 }
 
-/**
- * What happens wholly within a certain hold has to be of it. Whoever only looks does not wait for the commit of a touch:
- * a lease that was saved at its last moment may look expired to them until then.
- */
+/** What happens wholly within a certain hold has to be of it. */
 function checkHolds(
-  { signs }: Ledger,
+  ledger: Ledger,
   key: number,
   holds: readonly CertainHold[],
   operations: readonly Operation[],
@@ -257,9 +246,7 @@ function checkHolds(
       if (operation === undefined || operation.sentUs >= untilUs) break
       if (answeredUs(operation) > untilUs) continue
       found.count('grant lost')
-      const denial = denies(operation, grant, key)
-      const isBySight = denial === FOUND_FREE || denial === NOT_LISTED
-      if (isBySight && !isHeldByAnswered(signs.get(grant.session) ?? [], operation)) continue
+      const denial = denies(operation, grant, key) ?? overlooks(ledger, operation, grant, key)
       if (denial !== undefined) {
         found.add(
           'grant lost',
@@ -273,35 +260,35 @@ function checkHolds(
   }
 }
 
-const FOUND_FREE = 'a look found it free'
-const NOT_LISTED = 'a conflict did not list it'
-
-/** Whether signs of life that had been answered before an operation was sent reach beyond its answer. */
-function isHeldByAnswered(signs: readonly Sign[], operation: Operation): boolean {
-  return signs.some(
-    sign =>
-      sign.isCertain &&
-      sign.answeredUs <= operation.sentUs &&
-      sign.sentUs + sign.ttlUs - MARGIN_US >= answeredUs(operation),
-  )
-}
-
 function denies(
-  { kind, lock, session, outcome, code, seen, keys }: Operation,
+  { kind, lock, session, outcome, code, seen }: Operation,
   grant: Grant,
   key: number,
 ): string | undefined {
   const shown = seen.find(other => other.key === key)
   if (shown !== undefined && shown.lock !== grant.lock) return `${kind} showed token ${shown.token}`
-  if (kind === 'look' && outcome !== 'unknown' && code === 'lock_not_found') return FOUND_FREE
   if (outcome !== 'refused') return undefined
   if (lock === grant.lock && code === 'lock_not_found') return `its ${kind} was refused`
   if (session === grant.session && (code === 'session_expired' || code === 'session_not_found')) {
     return `its ${kind} was refused`
   }
-  const isElsewhere = kind === 'acquire' && session === null && keys.includes(key)
-  if (isElsewhere && code === 'lock_conflict' && shown === undefined) return NOT_LISTED
   return undefined
+}
+
+/**
+ * An answer without the lock, which changes nothing. While a touch is under way the lease that it prolongs can end:
+ * whoever looks then sees it as run out. Only what had been answered before counts here.
+ */
+function overlooks(ledger: Ledger, operation: Operation, grant: Grant, key: number): string | undefined {
+  const { kind, session, code, seen, keys } = operation
+  const isLook = kind === 'look' && code === 'lock_not_found'
+  const isList = kind === 'acquire' && session === null && code === 'lock_conflict' && keys.includes(key)
+  if (!isLook && !(isList && !seen.some(other => other.key === key))) return undefined
+  const knownUntilUs = (ledger.signs.get(grant.session) ?? [])
+    .filter(sign => sign.isCertain && sign.answeredUs <= operation.sentUs)
+    .reduce((latest, { sentUs, ttlUs }) => Math.max(latest, sentUs + ttlUs - MARGIN_US), 0)
+  if (answeredUs(operation) > knownUntilUs) return undefined
+  return isLook ? 'a look found it free' : 'a conflict did not list it'
 }
 
 export function inMs(us: number): string {

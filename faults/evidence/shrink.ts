@@ -2,7 +2,7 @@ import { type CheckOptions, checkHistory } from '../check/check-history.ts'
 import { ledgerOf } from '../check/ledger.ts'
 import type { Violation } from '../check/violation.ts'
 import type { History } from '../history/history-file.ts'
-import type { Operation } from '../history/operation.ts'
+import type { LogEntry, Operation } from '../history/operation.ts'
 
 const OPTIONS: CheckOptions = { budgetMs: 5000, maxSteps: 20_000 }
 /** Checks that are tried at most. */
@@ -20,10 +20,11 @@ export function shortestPiece(history: History, violation: Violation): History {
   const operations = (ledgerOf(history).operationsByKey.get(key) ?? []).map(operation =>
     onlyAbout(operation, key),
   )
+  const log = history.log && logAbout(history.log, key)
   let tries = 0
   const isStillWrong = (kept: readonly Operation[]): boolean => {
     tries += 1
-    const { violations } = checkHistory({ ...history, operations: kept }, OPTIONS)
+    const { violations } = checkHistory({ ...history, log, operations: kept }, OPTIONS)
     return violations.some(other => other.rule === rule && other.key === key)
   }
   // some rules are about more than one resource
@@ -43,6 +44,14 @@ function named({ operations }: History, violation: Violation): readonly Operatio
 
 function onlyAbout(operation: Operation, key: number): Operation {
   return { ...operation, keys: [key], seen: operation.seen.filter(seen => seen.key === key) }
+}
+
+/** Of a round's whole log each try would be as slow as the first. */
+function logAbout(log: readonly LogEntry[], key: number): readonly LogEntry[] {
+  const locks = new Set(
+    log.flatMap(entry => (entry.log === 'grant' && entry.key === key ? [entry.lock] : [])),
+  )
+  return log.filter(({ lock }) => locks.has(lock))
 }
 
 /** Leaves out as many as possible, many at a time at first. */
