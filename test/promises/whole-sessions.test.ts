@@ -64,7 +64,10 @@ t.test('without the trigger that lock would stay under an ended session', async 
         [session.id],
       ),
   ])
-  t.match(await faults(stores), [/a lock under an ended session/])
+  t.match(await faults(stores), [
+    /a lock without a session: .* has ended/,
+    /a rule that is switched off: the trigger end_locks_of_session/,
+  ])
 })
 
 t.test('an acquire under a session that is being ended is refused, not an error', async t => {
