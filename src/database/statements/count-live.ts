@@ -14,6 +14,7 @@ const SAMPLED_PAGES = 100
  * How many rows of a table are live, asked again and again by whoever collects metrics: the time it takes must not grow
  * with the table. With ten million locks an exact count took five seconds and more of a core each time. So above
  * `$1` rows it is the number of rows that the last vacuum saw, times the share of live ones in a sample of its pages.
+ * A sample without any row is one of a table that was emptied since: none, not all of them.
  *
  * Planned each time, so that a plan for a small table is not kept.
  */
@@ -29,7 +30,7 @@ function countLive(schema: string, table: string, live: string): string {
     tablesample system (${SAMPLED_PAGES} * 100.0 / (
       select greatest(pg_relation_size('${from}') / current_setting('block_size')::int, ${SAMPLED_PAGES})
     ))
-  ), 1)
+  ), 0)
   end)::bigint as live
 from pg_class c
 where c.oid = '${from}'::regclass`
