@@ -6,7 +6,7 @@ import { plan, type Step } from './plan.ts'
 import type { Progress } from './progress.ts'
 import type { ComparisonResult } from './results.ts'
 import { summarize } from './summary.ts'
-import { startEtcd } from './targets/etcd.ts'
+import { LEASE_A_LOCK, ONE_LEASE, startEtcd } from './targets/etcd.ts'
 import { startKoa } from './targets/koa.ts'
 import { startLeasehold } from './targets/leasehold.ts'
 import { startPgbench } from './targets/pgbench.ts'
@@ -105,7 +105,8 @@ async function startTargets(
       ]),
     pgbench: () => startPgbench(bed, longestSeconds(options)),
     koa: () => startKoa(bed),
-    etcd: () => startEtcd(bed),
+    etcd: () => startEtcd(bed, ONE_LEASE),
+    'etcd, a lease for each lock': () => startEtcd(bed, LEASE_A_LOCK),
     redis: () => startRedis(bed),
   }
   const targets: Target[] = []

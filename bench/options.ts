@@ -8,7 +8,8 @@ export const USAGE = `npm run bench -- [options]
   --seconds S           how long each measurement is (5; with --growth 3)
   --warmup S            how long its clients work before it begins (2; with --growth 0.5)
   --connections N,...   (1,16,64,128,256)
-  --targets NAME,...    leasehold, "leasehold, group commit off" (or off), pgbench, koa, etcd, redis (all)
+  --targets NAME,...    leasehold, "leasehold, group commit off" (or off), pgbench, koa, etcd,
+                        "etcd, a lease for each lock" (or leases), redis (all)
   --workloads NAME,...  distinct, named, hot, touch, mixed (all); other targets know distinct alone
   --set NAME=VALUE      a setting of the service; may be repeated
   --database-url URL    this PostgreSQL instead of an embedded one
@@ -56,7 +57,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-const OFF: TargetName = 'leasehold, group commit off'
+/** Names with a comma have another one for the command line. */
+const SHORT_NAMES: Readonly<Record<string, TargetName>> = {
+  off: 'leasehold, group commit off',
+  leases: 'etcd, a lease for each lock',
+}
 
 export function readOptions(args: readonly string[]): Options {
   const { values } = parse(args)
@@ -68,10 +73,10 @@ export function readOptions(args: readonly string[]): Options {
     warmupSeconds: number('--warmup', values.warmup, quick ? 0.3 : growth ? 0.5 : 2, 0),
     connections: numbers('--connections', values.connections, quick ? [1, 16] : [1, 16, 64, 128, 256], 1),
     targets: names('--targets', values.targets, TARGET_NAMES, text =>
-      text
-        .replaceAll(OFF, 'off')
+      Object.entries(SHORT_NAMES)
+        .reduce((rest, [short, name]) => rest.replaceAll(name, short), text)
         .split(',')
-        .map(name => (name.trim() === 'off' ? OFF : name.trim())),
+        .map(name => SHORT_NAMES[name.trim()] ?? name.trim()),
     ),
     workloads: names('--workloads', values.workloads, Object.keys(WORKLOADS) as WorkloadName[]),
     serviceSettings: settings(values.set ?? []),

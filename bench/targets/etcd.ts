@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { expectStatus, httpRequest, openHttp } from '../http-connection.ts'
+import { expectStatus, type HttpConnection, httpRequest, openHttp } from '../http-connection.ts'
 import { type Client, ClosedLoops, type Recorder } from '../load.ts'
 import { findProgram, firstLineOf, freePort, Program } from '../program.ts'
 import type { TestBed } from '../test-bed.ts'
@@ -7,8 +7,29 @@ import type { Missing, Target } from './target.ts'
 
 const LEASE_SECONDS = 3600
 
+/** What a lock lives by, as long as it is not unlocked. */
+interface Leases {
+  readonly name: 'etcd' | 'etcd, a lease for each lock'
+  readonly description: string
+  client(port: number, recorder: Recorder, id: string): Promise<Client>
+}
+
+/** The least that a client can ask for: whatever its connection has locked ends together. */
+export const ONE_LEASE: Leases = {
+  name: 'etcd',
+  description: 'one lease a connection granted beforehand (kinder than a lease a lock)',
+  client: lockAndUnlock,
+}
+
+/** What the service's own pair is: each lock has a ttl of its own, and nothing is left of it. */
+export const LEASE_A_LOCK: Leases = {
+  name: 'etcd, a lease for each lock',
+  description: 'a pair is the grant of a lease, a lock under it, and the end of the lease, which unlocks',
+  client: leaseAndLock,
+}
+
 /** One member, as durable as etcd is by default, and its locks by the JSON gateway. */
-export async function startEtcd({ cleanup, folder }: TestBed): Promise<Target | Missing> {
+export async function startEtcd({ cleanup, folder }: TestBed, leases: Leases): Promise<Target | Missing> {
   const file = await findProgram('etcd')
   if (file === undefined) return { missing: 'etcd is not installed (Debian: apt-get install etcd-server)' }
   const [port, peerPort] = [await freePort(), await freePort()]
@@ -19,7 +40,7 @@ export async function startEtcd({ cleanup, folder }: TestBed): Promise<Target | 
       name: 'etcd',
       file,
       args: [
-        ...['--data-dir', join(folder, 'etcd')],
+        ...['--data-dir', join(folder, leases.name.replaceAll(/\W+/g, '-'))],
         ...['--logger', 'zap', '--log-level', 'error'],
         ...['--listen-client-urls', url, '--advertise-client-urls', url],
         ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
@@ -34,12 +55,12 @@ export async function startEtcd({ cleanup, folder }: TestBed): Promise<Target | 
   )
   await program.ready(() => grantLease(port).catch(() => undefined))
   return {
-    name: 'etcd',
-    description: `${await firstLineOf(file, ['--version'])}, one member, locks by /v3/lock of its JSON gateway, one lease a connection granted beforehand (kinder than a lease a lock)`,
+    name: leases.name,
+    description: `${await firstLineOf(file, ['--version'])}, one member, locks by /v3/lock of its JSON gateway, ${leases.description}`,
     processes: { service: [program.pid], database: [] },
     workloads: ['distinct'],
     load: (_workload, connections, run) =>
-      ClosedLoops.start(connections, (index, recorder) => lockAndUnlock(port, recorder, `${run}-${index}`)),
+      ClosedLoops.start(connections, (index, recorder) => leases.client(port, recorder, `${run}-${index}`)),
   }
 }
 
@@ -54,12 +75,7 @@ async function lockAndUnlock(port: number, recorder: Recorder, id: string): Prom
     async work() {
       number += 1
       const started = performance.now()
-      const name = Buffer.from(`bench/item/${id}-${number}`).toString('base64')
-      const locked = await connection.send(
-        httpRequest('POST', '/v3/lock/lock', '', `{"name":"${name}","lease":"${lease}"}`),
-      )
-      const key = /"key":"([^"]+)"/.exec(expectStatus(locked, 200, 'a lock of etcd').body)?.[1]
-      if (key === undefined) throw new Error(`a lock of etcd without its key: ${locked.body}`)
+      const key = await lock(connection, `${id}-${number}`, lease)
       acquire(started)
       const acquired = performance.now()
       const unlocked = await connection.send(httpRequest('POST', '/v3/lock/unlock', '', `{"key":"${key}"}`))
@@ -71,16 +87,56 @@ async function lockAndUnlock(port: number, recorder: Recorder, id: string): Prom
   }
 }
 
+async function leaseAndLock(port: number, recorder: Recorder, id: string): Promise<Client> {
+  const connection = await openHttp(port)
+  const pair = recorder.kind('pair')
+  const acquire = recorder.kind('acquire')
+  const release = recorder.kind('release')
+  let number = 0
+  return {
+    async work() {
+      number += 1
+      const started = performance.now()
+      const lease = await grant(connection)
+      await lock(connection, `${id}-${number}`, lease)
+      acquire(started)
+      const acquired = performance.now()
+      const revoked = await connection.send(
+        httpRequest('POST', '/v3/lease/revoke', '', JSON.stringify({ ID: lease })),
+      )
+      expectStatus(revoked, 200, 'the end of a lease of etcd')
+      release(acquired)
+      pair(started)
+    },
+    close: () => connection.close(),
+  }
+}
+
+/** The key that stands for the lock. */
+async function lock(connection: HttpConnection, id: string, lease: string): Promise<string> {
+  const name = Buffer.from(`bench/item/${id}`).toString('base64')
+  const locked = await connection.send(
+    httpRequest('POST', '/v3/lock/lock', '', `{"name":"${name}","lease":"${lease}"}`),
+  )
+  const key = /"key":"([^"]+)"/.exec(expectStatus(locked, 200, 'a lock of etcd').body)?.[1]
+  if (key === undefined) throw new Error(`a lock of etcd without its key: ${locked.body}`)
+  return key
+}
+
 async function grantLease(port: number): Promise<string> {
   const connection = await openHttp(port)
   try {
-    const answer = await connection.send(
-      httpRequest('POST', '/v3/lease/grant', '', JSON.stringify({ TTL: String(LEASE_SECONDS) })),
-    )
-    const id = /"ID":"(\d+)"/.exec(expectStatus(answer, 200, 'a lease of etcd').body)?.[1]
-    if (id === undefined) throw new Error(`a lease of etcd without an id: ${answer.body}`)
-    return id
+    return await grant(connection)
   } finally {
     connection.close()
   }
+}
+
+async function grant(connection: HttpConnection): Promise<string> {
+  const answer = await connection.send(
+    httpRequest('POST', '/v3/lease/grant', '', JSON.stringify({ TTL: String(LEASE_SECONDS) })),
+  )
+  const id = /"ID":"(\d+)"/.exec(expectStatus(answer, 200, 'a lease of etcd').body)?.[1]
+  if (id === undefined) throw new Error(`a lease of etcd without an id: ${answer.body}`)
+  return id
 }

@@ -7,6 +7,7 @@ export const TARGET_NAMES = [
   'pgbench',
   'koa',
   'etcd',
+  'etcd, a lease for each lock',
   'redis',
 ] as const
 

@@ -4,7 +4,7 @@ import { parseLogLine } from '../../bench/targets/pgbench-load.ts'
 
 t.test('without options everything is measured in five rounds', async t => {
   t.match(readOptions([]), { rounds: 5, seconds: 5, warmupSeconds: 2, connections: [1, 16, 64, 128, 256] })
-  t.equal(readOptions([]).targets.length, 6)
+  t.equal(readOptions([]).targets.length, 7)
   t.equal(readOptions([]).growth, undefined)
 })
 
@@ -12,6 +12,9 @@ t.test('targets can be chosen, the one with a comma by a shorter name too', asyn
   const off = 'leasehold, group commit off'
   t.same(readOptions(['--targets', 'etcd,off']).targets, [off, 'etcd'])
   t.same(readOptions(['--targets', `${off},leasehold`]).targets, ['leasehold', off])
+  const leases = 'etcd, a lease for each lock'
+  t.same(readOptions(['--targets', 'leases, etcd']).targets, ['etcd', leases])
+  t.same(readOptions(['--targets', `etcd,${leases}`]).targets, ['etcd', leases])
 })
 
 t.test('settings of the service are given as they stand in its environment', async t => {
