@@ -29,16 +29,16 @@ export async function* readLines(
   let line = 0
   for await (const chunk of arriving(request)) {
     total += chunk.length
-    if (total > rules.limitBytes) tooLarge(request, `the body is larger than ${rules.limitBytes} bytes`)
+    if (total > rules.limitBytes) tooLarge(`the body is larger than ${rules.limitBytes} bytes`)
     let text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     for (let end = text.indexOf(LINE_FEED); end !== -1; end = text.indexOf(LINE_FEED)) {
       line += 1
-      if (end > rules.lineLimitBytes) lineTooLong(request, line, rules)
+      if (end > rules.lineLimitBytes) lineTooLong(line, rules)
       const value = parseLine(text.subarray(0, end), line)
       if (value !== undefined) yield { line, value }
       text = text.subarray(end + 1)
     }
-    if (text.length > rules.lineLimitBytes) lineTooLong(request, line + 1, rules)
+    if (text.length > rules.lineLimitBytes) lineTooLong(line + 1, rules)
     rest = text
   }
   const value = parseLine(rest, line + 1)
@@ -47,12 +47,17 @@ export async function* readLines(
 
 async function* arriving(request: IncomingMessage): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of request) yield chunk as Buffer
+    // leaving the loop of a plain one destroys the request, and what comes of it then stops the reading of its socket
+    // for good: the connection would hang until the request's time-out, and the next request be answered with that
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Buffer
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
       throw new ClientGone('the client went away')
     }
     throw error
+  } finally {
+    // what is still on its way, where a line was refused, is read and dropped: see request-body.ts
+    request.resume()
   }
 }
 
@@ -72,11 +77,10 @@ function isBlank(byte: number): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0d
 }
 
-function lineTooLong(request: IncomingMessage, line: number, { lineLimitBytes }: LinesRules): never {
-  return tooLarge(request, `line ${line} is longer than ${lineLimitBytes} bytes`)
+function lineTooLong(line: number, { lineLimitBytes }: LinesRules): never {
+  return tooLarge(`line ${line} is longer than ${lineLimitBytes} bytes`)
 }
 
-function tooLarge(request: IncomingMessage, message: string): never {
-  request.resume()
+function tooLarge(message: string): never {
   throw new Refusal('payload_too_large', message)
 }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { rawSocket } from '../raw-socket.ts'
 import { documentedAnswers, startService } from '../service.ts'
 
 const service = await startService(t)
@@ -121,6 +122,20 @@ t.test('a hundred thousand resources come in one call', async t => {
   t.equal(status, 200)
   t.same(json, { resources: 100_000 })
   t.match((await service.call('GET', `${here}/node/99999`, { key: admin })).json.parent, { id: '9999' })
+})
+
+t.test('a connection goes on when an import on it is refused before all of it has come', async t => {
+  const raw = await rawSocket(service.port)
+  t.teardown(() => raw.socket.destroy())
+  // more than is read from a socket at once
+  const rest = ' '.repeat(1_000_000)
+  raw.socket.write(
+    `POST ${HERE}/resources HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${admin}\r\n` +
+      `Content-Type: application/x-ndjson\r\nContent-Length: ${2 + rest.length}\r\n\r\n[\n`,
+  )
+  t.match(await raw.until(/"detail":"line 1/), /^HTTP\/1\.1 400 /)
+  raw.socket.write(`${rest}GET /livez HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await raw.until(/"status":"live"/)
 })
 
 t.test('an import that is too large, or a line, is refused', async t => {
