@@ -39,6 +39,8 @@ interface Connection {
   isPausing: boolean
   /** Nothing more is taken from it. */
   isEnding: boolean
+  /** When its last answer was given, where the request has not come whole; of performance.now(). */
+  lingeringSince: number | undefined
 }
 
 /** Told of a connection that was closed at once, and by which limit. */
@@ -58,6 +60,9 @@ const DRAIN_TICK_MS = 25
  * way. Browsers and balancers open sockets ahead of need, and would hold up the drain to its deadline.
  */
 const SILENT_GRACE_MS = 500
+
+/** How long a drain lets a client that has its answer go on with its request. */
+const LINGERING_GRACE_MS = 500
 
 export class HttpServer {
   readonly #server: Server
@@ -137,6 +142,7 @@ export class HttpServer {
     const tick = setInterval(() => {
       this.#server.closeIdleConnections()
       if (performance.now() - started > SILENT_GRACE_MS) this.#closeSilent()
+      this.#closeLingering()
     }, DRAIN_TICK_MS)
     const deadline = setTimeout(() => this.#server.closeAllConnections(), deadlineMs)
     await closed
@@ -157,7 +163,19 @@ export class HttpServer {
       socket.destroy()
       return
     }
-    this.#sockets.set(socket, { answer: undefined, underWay: 0, isPausing: false, isEnding: false })
+    const connection: Connection = {
+      answer: undefined,
+      underWay: 0,
+      isPausing: false,
+      isEnding: false,
+      lingeringSince: undefined,
+    }
+    this.#sockets.set(socket, connection)
+    const closeAtOnce = socket.destroySoon
+    // what Node calls when the last answer of a connection is given
+    socket.destroySoon = () => {
+      if (!linger(socket, connection)) closeAtOnce.call(socket)
+    }
     socket.once('close', () => {
       this.#sockets.delete(socket)
       this.#perClient?.remove(origin)
@@ -200,6 +218,12 @@ export class HttpServer {
     }
   }
 
+  #closeLingering(): void {
+    for (const [socket, { lingeringSince = Number.POSITIVE_INFINITY }] of this.#sockets) {
+      if (performance.now() - lingeringSince > LINGERING_GRACE_MS) socket.destroy()
+    }
+  }
+
   /** Answers what Node could not read as a request: no request id came with it, no route is known. */
   #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     const { answer, underWay = 0 } = this.#sockets.get(socket) ?? {}
@@ -233,6 +257,24 @@ export class HttpServer {
 /** Whether what could not be read begins as a HEAD: whoever asks with that takes a body for the next answer. */
 function isOfHead({ rawPacket }: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
   return rawPacket?.toString('latin1', 0, 5) === 'HEAD '
+}
+
+/**
+ * Closes a connection for writing alone, while the request that was answered is still on its way: what comes of it is
+ * read and dropped until it is whole. Closed at once, what comes afterwards would be met with a reset, which makes the
+ * client's system throw away an answer that the client has not read yet (RFC 9112, section 9.6). A client that goes on
+ * for too long is ended by the server's request time-out. False: nothing is on its way.
+ */
+function linger(socket: Socket, connection: Connection): boolean {
+  const request = connection.answer?.req
+  // of another one behind it, which nobody would be told of, nothing may be done
+  if (request === undefined || request.complete || request.destroyed || connection.underWay > 1) return false
+  connection.isEnding = true
+  connection.lingeringSince = performance.now()
+  request.once('close', () => socket.destroy())
+  request.resume()
+  socket.end()
+  return true
 }
 
 function pauseIfFull(socket: Socket, connection: Connection): void {

@@ -108,6 +108,21 @@ t.test('fetch sees the 413 of a body of several megabytes', async t => {
   t.equal(json.code, 'payload_too_large')
 })
 
+t.test('a body of several megabytes is 413 as well where the connection is to be closed', async t => {
+  for (const length of [16_000_000, undefined]) {
+    const lines = ['Connection: close', 'Content-Type: application/json']
+    const body = 'x'.repeat(16_000_000)
+    const answer = await exchange(
+      service.port,
+      length === undefined
+        ? `${head([...lines, 'Transfer-Encoding: chunked'])}${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+        : `${head([...lines, `Content-Length: ${length}`])}${body}`,
+    )
+    t.equal(statusOf(answer), 413)
+    t.match(answer, /"code":"payload_too_large".*\}$/)
+  }
+})
+
 t.test('a body of exactly the limit is read', async t => {
   const frame = JSON.stringify({ client: '' }).length
   const { status, json } = await service.call('POST', '/v1/sessions', {

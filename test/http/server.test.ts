@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import t from 'tap'
+import { connect } from 'node:net'
+import t, { type Test } from 'tap'
 import { DEFAULT_HTTP_LIMITS, HttpServer } from '../../src/http/server.ts'
 import { exchange, rawSocket } from './raw-socket.ts'
 
@@ -41,6 +42,14 @@ function heldBack() {
       this.answerAll()
     },
     count: () => waiting.length,
+  }
+}
+
+async function noneOpen(server: HttpServer): Promise<void> {
+  const deadline = AbortSignal.timeout(5000)
+  while (server.openConnections > 0) {
+    deadline.throwIfAborted()
+    await new Promise(resolve => setImmediate(resolve))
   }
 }
 
@@ -187,6 +196,108 @@ t.test('rubbish after an answer was begun is not answered into the middle of it'
   raw.socket.write('rubbish\r\n')
   const answer = await raw.closed()
   t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+})
+
+t.test('a client that sends its body to the end finds the answer that was given before it', async t => {
+  let asked: ServerResponse | undefined
+  const { port } = await listening(t, (_request, response) => {
+    asked = response
+    response.end('done')
+  })
+  const raw = await rawSocket(port)
+  const errors: Error[] = []
+  raw.socket.on('error', error => errors.push(error))
+  raw.socket.pause()
+  // more than the system takes for a socket that nobody reads
+  const [first, rest] = ['x'.repeat(10), 'x'.repeat(16 * 1024 * 1024)]
+  raw.socket.write(
+    `POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${10 + rest.length}\r\n\r\n${first}`,
+  )
+  while (asked?.closed !== true) await new Promise(resolve => setImmediate(resolve))
+  const { req } = asked
+  t.equal(req.complete, false)
+  raw.socket.write(rest)
+  if (!req.closed) await once(req, 'close', { signal: AbortSignal.timeout(10_000) })
+  t.equal(req.complete, true)
+  raw.socket.resume()
+  t.match(await raw.closed(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*done$/)
+  t.same(errors, [])
+})
+
+/** A client that has its last answer, and neither sends the rest of its request nor closes the connection. */
+async function lingering(t: Test, port: number) {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.write('POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\nx')
+  let text = ''
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) text += chunk
+  t.match(text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*done$/)
+  return socket
+}
+
+t.test('a client that stops in its body holds up a drain for a moment only', async t => {
+  const { server, port } = await listening(t, answerAtOnce)
+  await lingering(t, port)
+  t.equal(server.openConnections, 1)
+  const started = performance.now()
+  await server.drain(30_000)
+  t.ok(performance.now() - started < 3000)
+})
+
+t.test('a client that stops in its body has its connection until the time-out of a request', async t => {
+  const { server, port } = await listening(t, answerAtOnce, {
+    ...DEFAULT_HTTP_LIMITS,
+    headersTimeoutMs: 100,
+    requestTimeoutMs: 100,
+    connectionsCheckingIntervalMs: 20,
+  })
+  await lingering(t, port)
+  await noneOpen(server)
+})
+
+t.test('a connection is closed when the rest of a body whose answer was the last has come', async t => {
+  const { server, port } = await listening(t, answerAtOnce)
+  const stopped = await lingering(t, port)
+  stopped.write('x'.repeat(9))
+  await noneOpen(server)
+})
+
+t.test('a request behind the last that is answered is given up where it has not come whole', async t => {
+  const held = heldBack()
+  const { server, port } = await listening(t, (request, response) => {
+    if (request.method === 'GET') response.setHeader('Connection', 'close')
+    held.handle(request, response)
+  })
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.write(`${GET}POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx`)
+  await held.arrived(2)
+  held.answerAll()
+  await noneOpen(server)
+})
+
+t.test('a client that goes away in its body leaves nothing behind', async t => {
+  const { server, port } = await listening(t, answerAtOnce)
+  const leaving = await lingering(t, port)
+  leaving.destroy()
+  await noneOpen(server)
+})
+
+t.test('what comes behind a body whose answer was the last is not taken for a request', async t => {
+  const asked: ServerResponse[] = []
+  const { port } = await listening(t, (_request, response) => {
+    asked.push(response)
+    response.setHeader('Connection', 'close')
+    response.end('done')
+  })
+  const raw = await rawSocket(port)
+  raw.socket.write(`POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx`)
+  while (asked[0]?.closed !== true) await new Promise(resolve => setImmediate(resolve))
+  raw.socket.write(`${'x'.repeat(9)}${GET}`)
+  t.equal((await raw.closed()).match(/HTTP\/1\.1/g)?.length, 1)
+  t.equal(asked.length, 1)
 })
 
 t.test('rubbish in a body is not answered in the place of a request before it', async t => {
