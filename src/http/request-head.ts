@@ -20,7 +20,8 @@ export function requireProperHead(request: IncomingMessage): void {
     if (coding.toLowerCase() !== 'chunked') refuse('Transfer-Encoding', 'must be chunked: no other is known')
   }
   const { expect } = headers
-  if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
+  // a list: it may be said more than once (RFC 9110, section 10.1.1)
+  if (expect?.split(',').some(expectation => expectation.trim().toLowerCase() !== '100-continue')) {
     refuse('Expect', 'must be 100-continue: no other is known')
   }
 }

@@ -58,6 +58,14 @@ const FORMS: Readonly<Record<string, readonly [bytes: string, expected: Expected
     post('Expect: 100-continue\r\nContent-Length: 2\r\n', '{}'),
     ['100 400 200', true],
   ],
+  'Expect: 100-continue twice': [
+    post('Expect: 100-continue\r\nexpect: 100-Continue\r\nContent-Length: 2\r\n', '{}'),
+    ['100 400 200', true],
+  ],
+  'Expect: 100-continue and another': [
+    post('Expect: 100-continue, the-best\r\nContent-Length: 2\r\n', '{}'),
+    ['400', false],
+  ],
   'a body that is not waited for, without a key': [
     `POST ${LOCKS} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n`,
     ['401', false],
