@@ -50,11 +50,13 @@ export class Judge {
   #verdictOf(sent: Sent, headLength: number, answer: Answer): string | undefined {
     if (answer.status === 431)
       return headLength > LARGE_HEAD.may ? undefined : `${sent.what}: 431 for a small head`
-    if (headLength > LARGE_HEAD.must) return `${sent.what}: ${answer.status} for a head that is too large`
+    // refused by the parser, which knows of no API, and comes to the end of a target before that of a head
+    const isUnreadable = answer.status === 400 && PAST_ASCII.test(sent.target)
+    if (headLength > LARGE_HEAD.must && !isUnreadable)
+      return `${sent.what}: ${answer.status} for a head that is too large`
     const general = generalVerdict(sent, answer)
     if (general !== undefined) return general
-    // refused by the parser, which knows of no API
-    if (answer.status === 400 && PAST_ASCII.test(sent.target)) return problemVerdict(sent, answer)
+    if (isUnreadable) return problemVerdict(sent, answer)
     const wire = this.#wire.verdict(sent, answer)
     return wire === undefined ? this.#native.verdict(sent, answer) : wire.verdict
   }
