@@ -26,7 +26,7 @@ function comparisonPanels({ summary }: ComparisonResult): Panel[] {
     })),
   })
   return [
-    panel('acquire and release, pairs a second', 'linear', 'perSecond'),
+    panel('acquire and release, pairs a second', 'logarithmic', 'perSecond'),
     panel('acquire and release, p99 in ms', 'logarithmic', 'p99Ms'),
   ]
 }
