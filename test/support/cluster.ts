@@ -8,7 +8,7 @@ import { type Binaries, findBinaries } from '../../src/database/embedded/binarie
 import { chooseLauncher, commandFor, type Launcher } from '../../src/database/embedded/launcher.ts'
 import { runProgram } from '../../src/database/embedded/program.ts'
 import { freePort } from './free-port.ts'
-import { signalFamily } from './processes.ts'
+import { isWorkedIn, signalFamily } from './processes.ts'
 import { until } from './until.ts'
 
 const DEBIAN = '/usr/lib/postgresql'
@@ -268,6 +268,11 @@ export class Cluster {
     const gone = new Promise(resolve => server.once('exit', resolve))
     await end(server)
     await gone
+    // a backend may outlive the first process for a moment, and a new server refuses the folder until then
+    await until(
+      'all processes of the server have ended',
+      async () => !existsSync(this.#data) || !(await isWorkedIn(this.#data)),
+    )
   }
 
   async #signal(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {

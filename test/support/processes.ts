@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, readlink, realpath } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** A process and everything it started, of a Linux machine. */
@@ -14,6 +14,16 @@ export async function family(pid: number): Promise<readonly number[]> {
   const all = [pid]
   for (const member of all) all.push(...(children.get(member) ?? []))
   return all
+}
+
+/** Whether some process has the folder for its working folder, of a Linux machine. Those that are dead have none. */
+export async function isWorkedIn(folder: string): Promise<boolean> {
+  const path = await realpath(folder)
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    if ((await readlink(`/proc/${name}/cwd`).catch(() => undefined)) === path) return true
+  }
+  return false
 }
 
 /** Sends a signal to a process and all its descendants; those that have gone meanwhile do not matter. */
