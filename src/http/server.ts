@@ -1,12 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { ErrorCode } from '../locks/errors.ts'
 import { originOf } from './client-address.ts'
 import { ConnectionCounts } from './connection-counts.ts'
-import { ERROR_ANSWERS } from './failure.ts'
-import { PROBLEM_TYPE, problemType } from './problem.ts'
+import { refusalOf } from './unreadable-request.ts'
 
 export interface HttpLimits {
   readonly maxHeaderBytes: number
@@ -236,27 +233,8 @@ export class HttpServer {
       socket.destroy()
       return
     }
-    const { status, reason, code, detail } = refusalOf(error)
-    const requestId = randomUUID()
-    const body = JSON.stringify({
-      type: problemType(code),
-      title: ERROR_ANSWERS[code].title,
-      status,
-      detail,
-      code,
-      request_id: requestId,
-    })
-    socket.end(
-      `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\n` +
-        `X-Content-Type-Options: nosniff\r\n\r\n${isOfHead(error) ? '' : body}`,
-    )
+    socket.end(refusalOf(error))
   }
-}
-
-/** Whether what could not be read begins as a HEAD: whoever asks with that takes a body for the next answer. */
-function isOfHead({ rawPacket }: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }): boolean {
-  return rawPacket?.toString('latin1', 0, 5) === 'HEAD '
 }
 
 /**
@@ -280,37 +258,4 @@ function linger(socket: Socket, connection: Connection): boolean {
 function pauseIfFull(socket: Socket, connection: Connection): void {
   connection.isPausing = false
   if (connection.underWay >= MAX_PIPELINED) socket.pause()
-}
-
-interface SocketRefusal {
-  readonly status: number
-  readonly reason: string
-  readonly code: ErrorCode
-  readonly detail: string
-}
-
-function refusalOf(error: NodeJS.ErrnoException): SocketRefusal {
-  switch (error.code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return {
-        status: 431,
-        reason: 'Request Header Fields Too Large',
-        code: 'invalid_request',
-        detail: 'the head of the request is too large',
-      }
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return {
-        status: 408,
-        reason: 'Request Timeout',
-        code: 'invalid_request',
-        detail: 'the request did not arrive in time',
-      }
-    default:
-      return {
-        status: 400,
-        reason: 'Bad Request',
-        code: 'invalid_request',
-        detail: 'this is not a whole HTTP/1.1 request',
-      }
-  }
 }
