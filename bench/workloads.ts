@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Address, LeaseholdClient } from './leasehold-client.ts'
 import type { Client, Recorder } from './load.ts'
+import { pairs } from './pairs.ts'
 
 /** What each connection does again and again, and the kinds of operation that are counted. */
 export const WORKLOADS = {
@@ -50,21 +51,11 @@ async function acquireAndRelease(
   const client = await LeaseholdClient.open(address)
   if (session !== undefined) await client.startSession(session, SESSION_SECONDS)
   const ids = resourceIds(run)
-  const pair = recorder.kind('pair')
-  const acquire = recorder.kind('acquire')
-  const release = recorder.kind('release')
-  return {
-    async work() {
-      const started = performance.now()
-      const lock = await client.acquire(NAMESPACE, ids(), session)
-      acquire(started)
-      const acquired = performance.now()
-      await client.release(NAMESPACE, lock)
-      release(acquired)
-      pair(started)
-    },
+  return pairs(recorder, {
+    acquire: () => client.acquire(NAMESPACE, ids(), session),
+    release: lock => client.release(NAMESPACE, lock),
     close: () => client.close(),
-  }
+  })
 }
 
 async function hot(address: Address, recorder: Recorder, run: Run): Promise<Client> {

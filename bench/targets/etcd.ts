@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { expectStatus, type HttpConnection, httpRequest, openHttp } from '../http-connection.ts'
 import { type Client, ClosedLoops, type Recorder } from '../load.ts'
+import { pairs } from '../pairs.ts'
 import { findProgram, firstLineOf, freePort, Program } from '../program.ts'
 import type { TestBed } from '../test-bed.ts'
 import type { Missing, Target } from './target.ts'
@@ -67,49 +68,32 @@ export async function startEtcd({ cleanup, folder }: TestBed, leases: Leases): P
 async function lockAndUnlock(port: number, recorder: Recorder, id: string): Promise<Client> {
   const lease = await grantLease(port)
   const connection = await openHttp(port)
-  const pair = recorder.kind('pair')
-  const acquire = recorder.kind('acquire')
-  const release = recorder.kind('release')
-  let number = 0
-  return {
-    async work() {
-      number += 1
-      const started = performance.now()
-      const key = await lock(connection, `${id}-${number}`, lease)
-      acquire(started)
-      const acquired = performance.now()
+  return pairs(recorder, {
+    acquire: number => lock(connection, `${id}-${number}`, lease),
+    async release(key) {
       const unlocked = await connection.send(httpRequest('POST', '/v3/lock/unlock', '', `{"key":"${key}"}`))
       expectStatus(unlocked, 200, 'an unlock of etcd')
-      release(acquired)
-      pair(started)
     },
     close: () => connection.close(),
-  }
+  })
 }
 
 async function leaseAndLock(port: number, recorder: Recorder, id: string): Promise<Client> {
   const connection = await openHttp(port)
-  const pair = recorder.kind('pair')
-  const acquire = recorder.kind('acquire')
-  const release = recorder.kind('release')
-  let number = 0
-  return {
-    async work() {
-      number += 1
-      const started = performance.now()
+  return pairs(recorder, {
+    async acquire(number) {
       const lease = await grant(connection)
       await lock(connection, `${id}-${number}`, lease)
-      acquire(started)
-      const acquired = performance.now()
+      return lease
+    },
+    async release(lease) {
       const revoked = await connection.send(
         httpRequest('POST', '/v3/lease/revoke', '', JSON.stringify({ ID: lease })),
       )
       expectStatus(revoked, 200, 'the end of a lease of etcd')
-      release(acquired)
-      pair(started)
     },
     close: () => connection.close(),
-  }
+  })
 }
 
 /** The key that stands for the lock. */

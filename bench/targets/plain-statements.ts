@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { type Client, ClosedLoops, type Recorder } from '../load.ts'
+import { pairs } from '../pairs.ts'
 
 /** As the service sets them on each of its connections. */
 const SESSION_SETTINGS = '-c plan_cache_mode=force_generic_plan -c jit=off'
@@ -32,22 +33,13 @@ async function insertAndDelete(url: string, table: string, recorder: Recorder, i
     name: 'delete',
     text: `delete from ${table} where namespace = 'bench' and resource_type = 'item' and resource_id = $1`,
   }
-  const pair = recorder.kind('pair')
-  const acquire = recorder.kind('acquire')
-  const release = recorder.kind('release')
-  let number = 0
-  return {
-    async work() {
-      number += 1
+  return pairs(recorder, {
+    async acquire(number) {
       const values = [`${id}-${number}`]
-      const started = performance.now()
       await client.query({ ...insert, values })
-      acquire(started)
-      const inserted = performance.now()
-      await client.query({ ...remove, values })
-      release(inserted)
-      pair(started)
+      return values
     },
+    release: values => client.query({ ...remove, values }),
     close: () => void client.end().catch(() => {}),
-  }
+  })
 }

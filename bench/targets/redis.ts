@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Connection } from '../connection.ts'
 import { type Client, ClosedLoops, type Recorder } from '../load.ts'
+import { pairs } from '../pairs.ts'
 import { findProgram, firstLineOf, freePort, Program } from '../program.ts'
 import { type RespReply, readRespReply } from '../resp-answer.ts'
 import type { TestBed } from '../test-bed.ts'
@@ -48,26 +49,19 @@ export async function startRedis({ cleanup, folder }: TestBed): Promise<Target |
 async function setAndDelete(port: number, recorder: Recorder, id: string): Promise<Client> {
   const connection = await Connection.open<RespReply>(port, readRespReply)
   const token = randomUUID()
-  const pair = recorder.kind('pair')
-  const acquire = recorder.kind('acquire')
-  const release = recorder.kind('release')
-  let number = 0
-  return {
-    async work() {
-      number += 1
+  return pairs(recorder, {
+    async acquire(number) {
       const key = `bench/item/${id}-${number}`
-      const started = performance.now()
       const set = await connection.send(command('SET', key, token, 'NX', 'PX', String(LOCK_MS)))
       if (set.value !== 'OK') throw new Error(`Redis did not set the lock: ${set.value}`)
-      acquire(started)
-      const acquired = performance.now()
+      return key
+    },
+    async release(key) {
       const deleted = await connection.send(command('EVAL', RELEASE, '1', key, token))
       if (deleted.value !== 1) throw new Error(`Redis did not delete the lock: ${deleted.value}`)
-      release(acquired)
-      pair(started)
     },
     close: () => connection.close(),
-  }
+  })
 }
 
 async function ping(port: number): Promise<true> {
