@@ -28,7 +28,7 @@ type Verdict = AcquireOutcome | undefined
 /**
  * Takes what resources stand for by the catalogue.
  *
- * Up to a thousand are read and then taken as any other set, by a statement that refuses if the catalogue has
+ * Up to a thousand are read and then taken like every other set, by a statement that refuses if the catalogue has
  * changed since. More are a statement of their own, on connections of its own, which claims the namespace instead
  * of each resource.
  */

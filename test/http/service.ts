@@ -23,6 +23,7 @@ import { type AuditEvent, LockService } from '../../src/locks/lock-service.ts'
 import { SessionService } from '../../src/locks/session-service.ts'
 import { SignInService } from '../../src/locks/sign-in-service.ts'
 import { UserService } from '../../src/locks/user-service.ts'
+import type { AnyJson } from '../support/any-json.ts'
 import { openStores, type Stores } from '../support/database.ts'
 
 interface Test {
@@ -47,8 +48,7 @@ export interface Answer {
   readonly headers: Headers
   readonly text: string
   /** The body as JSON; undefined where it is none. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-  readonly json: any
+  readonly json: AnyJson
 }
 
 export interface Service {

@@ -10,7 +10,7 @@ import { untilWaiting } from '../support/waiting.ts'
 /** Too many for a claim each. */
 const LARGE = 1500
 
-/** Few enough to be taken as any set. */
+/** Few enough for a claim each. */
 const SMALL = 50
 
 const CONTENTS = { expand: 'contents' } as const

@@ -1,11 +1,11 @@
 import { Agent, request } from 'node:http'
+import type { AnyJson } from './any-json.ts'
 import { ADMIN_KEY } from './service-process.ts'
 
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came back
-  readonly body: any
+  readonly body: AnyJson
 }
 
 /** A REST client with keep-alive connections of its own. Rejects where no whole answer comes. */

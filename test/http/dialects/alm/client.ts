@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { alm } from '../../../../src/http/dialects/alm/family.ts'
+import type { AnyJson } from '../../../support/any-json.ts'
 import { DIALECTS, type Service } from '../../service.ts'
 
 export interface WireAnswer {
@@ -8,8 +9,7 @@ export interface WireAnswer {
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly setCookies: readonly string[]
   readonly text: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-  readonly json: any
+  readonly json: AnyJson
 }
 
 const ROUTES = alm({ ...DIALECTS.alm, lockFailureStatus: 403 }).routes.map(route => ({

@@ -1,4 +1,5 @@
 import { gitLfs } from '../../../../src/http/dialects/git-lfs/family.ts'
+import type { AnyJson } from '../../../support/any-json.ts'
 import type { Service } from '../../service.ts'
 
 export const LFS_TYPE = 'application/vnd.git-lfs+json'
@@ -10,8 +11,7 @@ export interface LfsAnswer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-  readonly json: any
+  readonly json: AnyJson
 }
 
 export interface LfsOptions {

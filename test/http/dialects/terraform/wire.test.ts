@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import t from 'tap'
+import type { AnyJson } from '../../../support/any-json.ts'
 import { expire } from '../../../support/database.ts'
 import { until } from '../../../support/until.ts'
 import { NAMESPACE, startService, uniqueId } from '../../service.ts'
@@ -36,8 +37,7 @@ interface Sent {
 interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came back
-  readonly body: any
+  readonly body: AnyJson
 }
 
 function send(method: string, state: string, options: Sent = {}, signal?: AbortSignal): Promise<Answer> {
