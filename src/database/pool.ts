@@ -78,7 +78,10 @@ export class Pool implements PostgresPool {
       keepAliveInitialDelayMillis: 5000,
       onConnect: client => this.#prepare(client),
     })
-    this.#pool.on('error', settings.onIdleError)
+    this.#pool.on('error', error => {
+      // a server that is stopped right behind us may still say so to a connection that is on its way out
+      if (this.#ended === undefined) settings.onIdleError(error)
+    })
   }
 
   get counts(): PoolCounts {

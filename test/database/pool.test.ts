@@ -1,3 +1,5 @@
+import { once as event } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import t from 'tap'
 import { Database } from '../../src/database/database.ts'
 import { migrateUp } from '../../src/database/migrations/migrate.ts'
@@ -49,6 +51,38 @@ t.test('Closing lets go of every connection, whoever opened it', async t => {
     await database.close()
     t.equal(database.connections.total, 0)
   }
+})
+
+t.test('A connection that breaks is news as long as nobody has closed it', async t => {
+  const url = await freshDatabase(t)
+  const observer = await connectedTo(t, url, 'leasehold')
+  let hold = () => {}
+  let left = Promise.resolve<unknown>(undefined)
+  const proxy = createServer({ allowHalfOpen: true }, client => {
+    const server = connect(Number(new URL(url).port), new URL(url).hostname)
+    for (const socket of [client, server]) socket.on('error', () => {})
+    client.pipe(server).pipe(client)
+    hold = () => client.unpipe(server).resume()
+    left = event(client, 'close')
+  })
+  t.teardown(() => proxy.close())
+  await event(proxy.listen(0, '127.0.0.1'), 'listening')
+  const behind = new URL(url)
+  behind.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+
+  const broken = async (close: boolean) => {
+    const news: string[] = []
+    const database = open(t, behind.href, { onIdleError: error => news.push(error.message) })
+    const [backend] = await database.run<{ pid: number }>('select pg_backend_pid() as pid', [])
+    // its goodbye must not get there first
+    hold()
+    if (close) await database.close()
+    await observer.query('select pg_terminate_backend($1)', [backend?.pid])
+    await left
+    return news
+  }
+  t.match(await broken(false), [/terminating connection/])
+  t.strictSame(await broken(true), [])
 })
 
 t.test('connections carry the settings that the statements count on', async t => {
