@@ -7,12 +7,19 @@ import type { Progress } from './progress.ts'
 import type { ComparisonResult } from './results.ts'
 import { summarize } from './summary.ts'
 import { LEASE_A_LOCK, ONE_LEASE, startEtcd } from './targets/etcd.ts'
-import { startKoa } from './targets/koa.ts'
+import { startKoa, startKoaWithRows } from './targets/koa.ts'
 import { startLeasehold } from './targets/leasehold.ts'
 import { startPgbench } from './targets/pgbench.ts'
 import { startRedis } from './targets/redis.ts'
 import type { Missing, Target, TargetName } from './targets/target.ts'
 import { makeTestBed, type TestBed } from './test-bed.ts'
+
+const ON_DATABASE: readonly TargetName[] = [
+  'leasehold',
+  'leasehold, group commit off',
+  'pgbench',
+  'koa, bare rows',
+]
 
 /** Connections that the services, their sweepers and people need besides those of pgbench. */
 const OTHER_CONNECTIONS = 200
@@ -42,7 +49,7 @@ export async function compare(
     cleanup,
   )
   const targets = await startTargets(options, bed, progress, signal)
-  const usesDatabase = options.targets.some(name => name.startsWith('leasehold') || name === 'pgbench')
+  const usesDatabase = options.targets.some(name => ON_DATABASE.includes(name))
   const environment = await describeEnvironment(
     bed.folder,
     args,
@@ -105,6 +112,7 @@ async function startTargets(
       ]),
     pgbench: () => startPgbench(bed, longestSeconds(options)),
     koa: () => startKoa(bed),
+    'koa, bare rows': () => startKoaWithRows(bed),
     etcd: () => startEtcd(bed, ONE_LEASE),
     'etcd, a lease for each lock': () => startEtcd(bed, LEASE_A_LOCK),
     redis: () => startRedis(bed),

@@ -8,8 +8,9 @@ export const USAGE = `npm run bench -- [options]
   --seconds S           how long each measurement is (5; with --growth 3)
   --warmup S            how long its clients work before it begins (2; with --growth 0.5)
   --connections N,...   (1,16,64,128,256)
-  --targets NAME,...    leasehold, "leasehold, group commit off" (or off), pgbench, koa, etcd,
-                        "etcd, a lease for each lock" (or leases), redis (all)
+  --targets NAME,...    leasehold, "leasehold, group commit off" (or off), pgbench, koa,
+                        "koa, bare rows" (or rows), etcd, "etcd, a lease for each lock" (or leases),
+                        redis (all)
   --workloads NAME,...  distinct, named, hot, touch, mixed (all); other targets know distinct alone
   --set NAME=VALUE      a setting of the service; may be repeated
   --database-url URL    this PostgreSQL instead of an embedded one
@@ -60,6 +61,7 @@ export class UsageError extends Error {
 /** Names with a comma have another one for the command line. */
 const SHORT_NAMES: Readonly<Record<string, TargetName>> = {
   off: 'leasehold, group commit off',
+  rows: 'koa, bare rows',
   leases: 'etcd, a lease for each lock',
 }
 

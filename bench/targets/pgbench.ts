@@ -5,13 +5,12 @@ import { findProgram, firstLineOf, Program } from '../program.ts'
 import type { TestBed } from '../test-bed.ts'
 import { PgbenchLoad } from './pgbench-load.ts'
 import { plainStatements } from './plain-statements.ts'
+import { makePlainTable, SESSION_SETTINGS } from './plain-table.ts'
 import type { Target } from './target.ts'
 
 /** Connections that are others': the pools of two services, ours, and what the server keeps for superusers. */
 const RESERVED_CONNECTIONS = 34
 
-/** As the service sets them on each of its connections: a plan from when the table was empty would be slow. */
-const SESSION_SETTINGS = '-c plan_cache_mode=force_generic_plan -c jit=off'
 /** pgbench's time begins before it connects. */
 const SECONDS_TO_CONNECT = 1.5
 const CONNECTS_PER_SECOND = 50
@@ -27,7 +26,7 @@ delete from {table} where namespace = 'bench' and resource_type = 'item'
 /** The plain limit: bare statements on the server that the service uses, for at least so many seconds. */
 export async function startPgbench(bed: TestBed, seconds: number): Promise<Target> {
   const database = await bed.database()
-  const table = await makeTable(database)
+  const table = await makePlainTable(database, 'leasehold_bench_plain')
   const file = await findProgram('pgbench')
   const common = {
     name: 'pgbench',
@@ -71,26 +70,6 @@ async function clientsOf(database: DatabaseServer): Promise<number> {
     `select count(*)::int as clients from pg_stat_activity where application_name = 'pgbench'`,
   )
   return row?.clients ?? 0
-}
-
-/** The key is that of the service's locks, and so are the settings of its vacuum. */
-async function makeTable(database: DatabaseServer): Promise<string> {
-  const schema = await database.freshSchema('leasehold_bench_plain')
-  await database.query(`create schema ${schema}`)
-  const table = `${schema}.plain_locks`
-  await database.query(`create table ${table} (
-    id bigint generated always as identity,
-    namespace text collate "C" not null,
-    resource_type text collate "C" not null,
-    resource_id text collate "C" not null,
-    primary key (namespace, resource_type, resource_id)
-  ) with (
-    autovacuum_vacuum_scale_factor = 0,
-    autovacuum_vacuum_threshold = 2000,
-    autovacuum_vacuum_cost_delay = 0,
-    vacuum_truncate = off
-  )`)
-  return table
 }
 
 /** By the environment, since arguments can be read by everybody. */

@@ -1,9 +1,7 @@
 import pg from 'pg'
 import { type Client, ClosedLoops, type Recorder } from '../load.ts'
 import { pairs } from '../pairs.ts'
-
-/** As the service sets them on each of its connections. */
-const SESSION_SETTINGS = '-c plan_cache_mode=force_generic_plan -c jit=off'
+import { SESSION_SETTINGS } from './plain-table.ts'
 
 /** What pgbench does, where it is not installed. */
 export function plainStatements(

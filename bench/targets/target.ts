@@ -6,6 +6,7 @@ export const TARGET_NAMES = [
   'leasehold, group commit off',
   'pgbench',
   'koa',
+  'koa, bare rows',
   'etcd',
   'etcd, a lease for each lock',
   'redis',

@@ -4,7 +4,7 @@ import { parseLogLine } from '../../bench/targets/pgbench-load.ts'
 
 t.test('without options everything is measured in five rounds', async t => {
   t.match(readOptions([]), { rounds: 5, seconds: 5, warmupSeconds: 2, connections: [1, 16, 64, 128, 256] })
-  t.equal(readOptions([]).targets.length, 7)
+  t.equal(readOptions([]).targets.length, 8)
   t.equal(readOptions([]).growth, undefined)
 })
 
@@ -15,6 +15,8 @@ t.test('targets can be chosen, the one with a comma by a shorter name too', asyn
   const leases = 'etcd, a lease for each lock'
   t.same(readOptions(['--targets', 'leases, etcd']).targets, ['etcd', leases])
   t.same(readOptions(['--targets', `etcd,${leases}`]).targets, ['etcd', leases])
+  t.same(readOptions(['--targets', 'koa, bare rows,koa']).targets, ['koa', 'koa, bare rows'])
+  t.same(readOptions(['--targets', 'rows']).targets, ['koa, bare rows'])
 })
 
 t.test('settings of the service are given as they stand in its environment', async t => {
