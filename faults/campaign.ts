@@ -24,6 +24,8 @@ import { ADMIN_KEY, SCHEMA, startTestBed, type TestBed } from './servers/test-be
 const SINGLE_EVERY = 4
 /** Of how many rounds the history is kept: for longer than any lease. */
 const AUDITED_ROUNDS = 3
+/** The share of short leases that are kept for longer than they last. */
+const LATE_TOUCHES = 0.08
 
 /** A round's history that breaks a promise, and where it is kept. */
 export interface BadRound {
@@ -117,6 +119,7 @@ export async function runCampaign(
       ),
       clients: options.clients,
       users,
+      lateTouches: control?.lateTouches ?? LATE_TOUCHES,
       random,
       nemesis,
       tally,

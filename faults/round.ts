@@ -32,6 +32,8 @@ export interface RoundOptions {
   readonly seconds: number
   readonly clients: number
   readonly users: readonly User[]
+  /** The share of short leases that are kept for longer than they last. */
+  readonly lateTouches: number
   readonly random: () => number
   readonly nemesis: Nemesis
   readonly tally: Tally
@@ -106,7 +108,7 @@ function behaviourOf(
   index: number,
   bed: TestBed,
   room: Room,
-  { users, random, lists, clientFaults }: RoundOptions,
+  { users, random, lateTouches, lists, clientFaults }: RoundOptions,
   isOver: () => boolean,
 ): Behaviour {
   const user = users[index % users.length]
@@ -119,6 +121,7 @@ function behaviourOf(
     keys: room.keys,
     random,
     isAdmin: user.isAdmin,
+    lateTouches,
     lists,
     faults: clientFaults,
     isOver,

@@ -29,6 +29,8 @@ export interface BehaviourOptions {
   readonly keys: number
   readonly random: () => number
   readonly isAdmin: boolean
+  /** The share of short leases that are kept for longer than they last. */
+  readonly lateTouches: number
   readonly lists: ProtectedLists
   readonly faults: ClientFaults
   readonly isOver: () => boolean
@@ -160,7 +162,7 @@ export class Behaviour {
 
   /** True where it slept past the ttl, or was told that the lock is gone. */
   async #keep(hold: Hold): Promise<boolean> {
-    const { random, faults } = this.#options
+    const { random, faults, lateTouches } = this.#options
     const [lock] = hold.locks
     if (lock === undefined) return true
     if (hold.ttlMs < LONG_TTL_MS && this.#chance(0.02)) {
@@ -169,7 +171,7 @@ export class Behaviour {
       if (answer?.outcome === 'refused') faults.pause += 1
       return answer?.outcome !== 'ok'
     }
-    if (hold.ttlMs < LONG_TTL_MS && this.#chance(0.08)) return this.#keepForLong(hold, lock)
+    if (hold.ttlMs < LONG_TTL_MS && this.#chance(lateTouches)) return this.#keepForLong(hold, lock)
     while (this.#chance(0.7) && !this.#options.isOver()) {
       const answer = await this.#sign(hold, lock)
       if (answer?.outcome === 'refused') return true

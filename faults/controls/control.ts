@@ -26,6 +26,8 @@ export interface Control {
   readonly faultsPerMinute?: number
   readonly keys?: number
   readonly clients?: number
+  /** The share of short leases that their holders keep alive by late touches, instead of the usual one. */
+  readonly lateTouches?: number
   /** By which of these it shows. */
   readonly shows: readonly Rule[]
 }

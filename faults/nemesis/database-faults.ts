@@ -103,8 +103,29 @@ export const DATABASE_FAULTS: readonly Fault[] = [
     async run({ cluster, random }) {
       const { primary, standby } = cluster
       if (standby === undefined) return undefined
-      const waiting = await withStandbyStopped(primary, standby, between(random, 300, 2500))
-      return waiting > 0 ? `${waiting} commits waited` : undefined
+      const waiting = await whileStopped(standby, async () => {
+        await pause(between(random, 300, 2500))
+        return committingBackends(primary)
+      })
+      return waiting.length > 0 ? `${waiting.length} commits waited` : undefined
+    },
+  },
+  {
+    kind: 'backends paused while their commits wait',
+    lane: 'database',
+    weight: 2,
+    needsStandby: true,
+    async run({ cluster, random, shortTtlMs }) {
+      const { primary, standby } = cluster
+      if (standby === undefined) return undefined
+      const committing = await whileStopped(standby, async () => {
+        await pause(between(random, 20, 100))
+        const some = (await committingBackends(primary)).filter(() => random() < 0.7)
+        for (const pid of some) signalOne(pid, 'SIGSTOP')
+        return some
+      })
+      // all others go on, and meet rows whose change is neither done nor undone
+      return paused(committing, shortTtlMs * between(random, 0.1, 0.8))
     },
   },
   {
@@ -163,22 +184,21 @@ async function restarted(
   return evidence.exec(await logged())?.[0]
 }
 
-/** How many commits were seen waiting for it. */
-async function withStandbyStopped(primary: PostgresNode, standby: PostgresNode, ms: number): Promise<number> {
+async function whileStopped<Result>(standby: PostgresNode, work: () => Promise<Result>): Promise<Result> {
   standby.signalAll('SIGSTOP')
   try {
-    await pause(ms)
-    return await waitingCommits(primary)
+    return await work()
   } finally {
     standby.signalAll('SIGCONT')
   }
 }
 
-async function waitingCommits(primary: PostgresNode): Promise<number> {
-  const [row] = await primary.query<{ waiting: number }>(
-    `select count(*)::int as waiting from pg_stat_activity where wait_event = 'SyncRep'`,
+/** Those whose commit waits for the standby. */
+async function committingBackends(primary: PostgresNode): Promise<readonly number[]> {
+  const rows = await primary.query<{ pid: number }>(
+    `select pid from pg_stat_activity where wait_event = 'SyncRep'`,
   )
-  return row?.waiting ?? 0
+  return rows.map(({ pid }) => pid)
 }
 
 async function terminateWaiting(primary: PostgresNode): Promise<number> {
