@@ -12,7 +12,7 @@ export class PlainRows {
     this.#pool = new pg.Pool({
       connectionString: url,
       application_name: 'leasehold bench',
-      options: `${SESSION_SETTINGS} -c enable_seqscan=off`,
+      options: SESSION_SETTINGS,
       max: 2 * DEFAULT_BATCHING.maxInFlight,
     })
     const batches = (name: string, text: string) =>

@@ -1,7 +1,7 @@
 import type { DatabaseServer } from '../database-server.ts'
 
 /** As the service sets them on each of its connections: a plan from when the table was empty would be slow. */
-export const SESSION_SETTINGS = '-c plan_cache_mode=force_generic_plan -c jit=off'
+export const SESSION_SETTINGS = '-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off'
 
 /** A table of bare locks. The key is that of the service's locks, and so are the settings of its vacuum. */
 export async function makePlainTable(database: DatabaseServer, schemaName: string): Promise<string> {

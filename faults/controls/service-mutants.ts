@@ -39,12 +39,8 @@ export const SERVICE_MUTANTS: readonly Control[] = [
     replacements: [
       {
         file: 'database/statements/end-sessions.js',
-        from: `  where s.id = any($1::uuid[]) and s.ended_at is null
-  order by s.id
-  for update skip locked\``,
-        to: `  where s.id = any($1::uuid[]) and s.ended_at is null
-  order by s.id
-  for update\``,
+        from: '    for update skip locked\n  ) s`',
+        to: '    for update\n  ) s`',
       },
       {
         file: 'database/statements/end-sessions.js',
@@ -121,8 +117,8 @@ export const SERVICE_MUTANTS: readonly Control[] = [
     replacements: [
       {
         file: 'database/statements/touch.js',
-        from: ' and present.ended_at is null and present.expires_at > clock.t',
-        to: ' and present.ended_at is null',
+        from: 'present.ended_at is null and present.expires_at > clock.t',
+        to: 'present.ended_at is null',
       },
     ],
     // otherwise the sweeper is faster

@@ -190,8 +190,8 @@ export class Acquirer {
     const [first] = batch
     if (first !== undefined && batch.length === 1) return [await this.#acquireOne(first)]
     const rows = await this.#database.run<AcquireManyRow>(this.#sql.many, manyParameters(batch))
-    const byNumber = new Map(rows.map(row => [row.request, row]))
-    return batch.map((pending, index) => verdictOfLone(byNumber.get(index + 1), pending))
+    const bySession = new Map(rows.map(row => [row.request, row]))
+    return batch.map(pending => verdictOfLone(bySession.get(pending.sessionId), pending))
   }
 
   async #acquireOne(pending: Pending): Promise<Verdict> {

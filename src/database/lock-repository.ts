@@ -96,11 +96,9 @@ export class LockRepository implements LockStore {
   }
 
   async get(namespace: string, lockId: string): Promise<Lock | undefined> {
-    const row = await this.#held()
-      .where('l.id', '=', lockId)
-      .where('l.namespace', '=', namespace)
-      .executeTakeFirst()
-    return row && lockOf(row)
+    const row = await this.#held().where('l.id', '=', lockId).executeTakeFirst()
+    // compared here, since PostgreSQL would rather go by it than by the id: see by-index.ts
+    return row?.namespace === namespace ? lockOf(row) : undefined
   }
 
   async find({ namespace, type, id }: Resource): Promise<Lock | undefined> {
@@ -113,7 +111,8 @@ export class LockRepository implements LockStore {
   }
 
   async list(filter: LockFilter): Promise<readonly Lock[]> {
-    let query = this.#held().where('l.namespace', '=', filter.namespace)
+    // true for every lock: it opens the index for lists
+    let query = this.#held().where('l.namespace', '=', filter.namespace).where(sql<boolean>`l.id > 0`)
     if (filter.type !== undefined) query = query.where('l.resource_type', '=', filter.type)
     if (filter.id !== undefined) query = query.where('l.resource_id', '=', filter.id)
     if (filter.idPrefix !== undefined) {
@@ -142,13 +141,22 @@ export class LockRepository implements LockStore {
   }
 
   /**
-   * The locks that a reader sees. `now()` is read before the snapshot of an autocommit statement: a clock read
-   * later could call a lock dead that was touched in between.
+   * The locks that a reader sees, each with its session by its index: see by-index.ts. `now()` is read before the snapshot
+   * of an autocommit statement: a clock read later could call a lock dead that was touched in between.
    */
   #held() {
     return this.#database.kysely
       .selectFrom('locks as l')
-      .innerJoin('sessions as s', 's.id', 'l.session_id')
+      .innerJoinLateral(
+        from =>
+          from
+            .selectFrom('sessions')
+            .selectAll()
+            .whereRef('sessions.id', '=', 'l.session_id')
+            .offset(sql.lit(0))
+            .as('s'),
+        join => join.onTrue(),
+      )
       .where('s.ended_at', 'is', null)
       .where('s.expires_at', '>', sql<Date>`now()`)
       .select([

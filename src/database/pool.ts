@@ -136,6 +136,7 @@ export class Pool implements PostgresPool {
         set_config('client_connection_check_interval', '500', false),
         set_config('default_transaction_isolation', 'read committed', false),
         set_config('plan_cache_mode', 'force_generic_plan', false),
+        set_config('enable_seqscan', 'off', false),
         set_config('max_parallel_workers_per_gather', '0', false),
         set_config('jit', 'off', false)`)
     }

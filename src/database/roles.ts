@@ -20,6 +20,7 @@ const APP_SETTINGS = {
   idle_in_transaction_session_timeout: '2s',
   jit: 'off',
   plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
   max_parallel_workers_per_gather: '0',
   client_connection_check_interval: '500ms',
   synchronous_commit: 'on',

@@ -51,9 +51,14 @@ function grantedLock(row: GrantedRow, { request, sessionId }: Pending): Lock {
     metadata: row.metadata ?? {},
     lockTime: row.lock_time,
     sessionLastTouch: row.lock_time,
-    expiresAt: row.expires_at,
+    expiresAt: afterSeconds(row.lock_time, session.ttlSeconds),
     expiresInSeconds: session.ttlSeconds,
   }
+}
+
+/** The end of a lease that the database has just begun, which no answer has to repeat. Null: none. */
+function afterSeconds(start: Date, seconds: number | null): Date | null {
+  return seconds === null ? null : new Date(start.getTime() + Math.round(seconds * 1000))
 }
 
 /** What the rows of one request, one a resource, come to. */

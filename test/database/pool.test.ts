@@ -90,7 +90,8 @@ t.test('connections carry the settings that the statements count on', async t =>
   const [row] = await database.run(
     `select current_setting('statement_timeout') as statement_timeout, current_setting('lock_timeout') as lock_timeout,
        current_setting('idle_in_transaction_session_timeout') as idle, current_setting('jit') as jit,
-       current_setting('plan_cache_mode') as plans, current_setting('client_connection_check_interval') as check,
+       current_setting('plan_cache_mode') as plans, current_setting('enable_seqscan') as scans,
+       current_setting('client_connection_check_interval') as check,
        current_setting('transaction_isolation') as isolation,
        current_setting('max_parallel_workers_per_gather') as helpers`,
     [],
@@ -101,6 +102,7 @@ t.test('connections carry the settings that the statements count on', async t =>
     idle: '2s',
     jit: 'off',
     plans: 'force_generic_plan',
+    scans: 'off',
     check: '500ms',
     isolation: 'read committed',
     helpers: '0',

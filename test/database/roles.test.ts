@@ -128,6 +128,7 @@ t.test('The service works within its time-outs and settings, whatever connects w
   )
   t.same(Object.fromEntries(rows.map(row => [row.name, row.setting])), {
     client_connection_check_interval: '500',
+    enable_seqscan: 'off',
     idle_in_transaction_session_timeout: '2000',
     jit: 'off',
     lock_timeout: '500',

@@ -180,7 +180,7 @@ create table locks (
   autovacuum_vacuum_cost_delay=0,
   vacuum_truncate=off
 );
-CREATE INDEX locks_namespace_id_idx ON locks USING btree (namespace, id);
+CREATE INDEX locks_list_idx ON locks USING btree (namespace, id) WHERE (id > 0);
 CREATE INDEX locks_session_id_idx ON locks USING btree (session_id);
 CREATE UNIQUE INDEX locks_sole_key ON locks USING btree (namespace, resource_type, holder) WHERE sole;
 comment on table locks is
@@ -1231,22 +1231,21 @@ AS $function$
 
     select array_agg(s.id), bool_or(s.named)
     into emptied, some_named
-    from (
-      select present.id, present.named
-      from sessions present
-      where present.id = any(emptied) and present.ends_with_last_lock and present.ended_at is null
-      order by present.id
+    from (select distinct id from unnest(emptied) as e(id) order by id) one
+    cross join lateral (
+      select * from sessions p
+      where p.id = one.id and p.ends_with_last_lock and p.ended_at is null
       for update
     ) s;
     if emptied is null then
       return null;
     end if;
     delete from sessions s
-    where s.id = any(emptied) and not s.named and not exists (select from locks l where l.session_id = s.id);
+    where s.id = any(emptied) and not s.named and not exists (select from locks l where l.session_id = s.id offset 0);
     if some_named then
       update sessions s
       set ended_at = clock_timestamp(), end_reason = 'last_lock_gone'
-      where s.id = any(emptied) and s.named and not exists (select from locks l where l.session_id = s.id);
+      where s.id = any(emptied) and s.named and not exists (select from locks l where l.session_id = s.id offset 0);
     end if;
     return null;
   end

@@ -13,6 +13,7 @@ import { until } from './until.ts'
  */
 const ROLE_SETTINGS = {
   plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
   jit: 'off',
   max_parallel_workers_per_gather: '0',
   statement_timeout: '20s',

@@ -1,4 +1,5 @@
 import type { LockRow } from '../lock-row.ts'
+import { lockedSessions, lockOfResource, sessionById } from './by-index.ts'
 import type { CatalogueGuard } from './catalogue-guard.ts'
 import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
@@ -69,11 +70,7 @@ wanted as materialized (
     with ordinality as w(request, session_id, namespace, resource_type, resource_id)
 ),
 present as materialized (
-  select s.id, s.user_name, s.client, s.ttl, s.expires_at, s.ended_at
-  from ${schema}.sessions s
-  where s.id in (select id from wanted_session where kind <> 'new')
-  order by s.id
-  for no key update
+  ${lockedSessions(schema, "select id from wanted_session where kind <> 'new'", 'no key update')}
 ),
 clock as materialized (
   ${clockAfter('present')}
@@ -81,10 +78,13 @@ clock as materialized (
 touched as (
   update ${schema}.sessions s
   set ${TOUCH},
-    named = s.named or w.kind = 'make'
-  from present join wanted_session w using (id), clock
-  where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
-    and present.user_name = w.user_name
+    named = s.named or s.id = any(array(select id from wanted_session where kind = 'make'))
+  from clock
+  where s.id = any(array(
+    select present.id
+    from present join wanted_session w using (id), clock
+    where present.user_name = w.user_name and present.ended_at is null and present.expires_at > clock.t
+  ))
   returning s.id, s.expires_at
 ),
 usable as materialized (
@@ -112,8 +112,8 @@ seen as materialized (
   from claimed c
   join request r on r.number = c.request
   join wanted_session w on w.id = c.session_id
-  join ${schema}.locks l using (namespace, resource_type, resource_id)
-  join ${schema}.sessions s on s.id = l.session_id
+  cross join ${lockOfResource(schema, 'c.namespace', 'c.resource_type', 'c.resource_id')} l
+  cross join ${sessionById(schema, 'l.session_id')} s
 ),
 free as materialized (
   select c.request, count(*) - count(seen.id) as missing
@@ -163,7 +163,7 @@ held_already as materialized (
 kept as materialized (
   select l.id
   from ${schema}.locks l
-  where l.id in (select id from held_already)
+  where l.id = any(array(select id from held_already))
   for key share skip locked
 ),
 partial as materialized (

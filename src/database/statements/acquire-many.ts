@@ -1,9 +1,10 @@
 import type { AcquireOneRow } from './acquire-one.ts'
+import { lockOfResource, sessionById } from './by-index.ts'
 import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 
-/** What the statement says of one of the requests, and the number of it, from 1; none of one: contended. */
-export type AcquireManyRow = AcquireOneRow & { readonly request: number }
+/** What the statement says of one of the requests, which is called by its session; none of one: contended. */
+export type AcquireManyRow = AcquireOneRow & { readonly request: string }
 
 /**
  * Many requests for one resource each, every one under a session of its own: acquire-one.ts, once for all of them.
@@ -17,7 +18,7 @@ export function acquireManySql(schema: string): string {
   select w.*, ${isLockable(schema, 'w.namespace', 'w.resource_type', 'w.resource_id')} as known
   from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::float8[], $8::text[],
     $9::text[]) with ordinality
-    as w(namespace, resource_type, resource_id, session_id, holder, client, ttl, reference, metadata, request)
+    as w(namespace, resource_type, resource_id, session_id, holder, client, ttl, reference, metadata, position)
 ),
 claimed as materialized (
   select w.*, ${schema}.claim_resource(w.namespace, w.resource_type, w.resource_id) as got
@@ -25,10 +26,10 @@ claimed as materialized (
   where known
 ),
 held as materialized (
-  select c.request, l.*, s.client, s.last_touch, s.expires_at, s.ended_at is null and s.expires_at > now() as live
+  select c.session_id as request, l.*, s.client, s.last_touch, s.expires_at, s.ended_at is null and s.expires_at > now() as live
   from claimed c
-  join ${schema}.locks l using (namespace, resource_type, resource_id)
-  join ${schema}.sessions s on s.id = l.session_id
+  cross join ${lockOfResource(schema, 'c.namespace', 'c.resource_type', 'c.resource_id')} l
+  cross join ${sessionById(schema, 'l.session_id')} s
 ),
 granted as (
   insert into ${schema}.locks
@@ -36,8 +37,8 @@ granted as (
   select c.namespace, c.resource_type, c.resource_id, c.session_id, ${fencingToken(schema)}, c.holder,
     clock_timestamp(), c.reference, c.metadata::jsonb
   from claimed c
-  where c.got and not exists (select from held where held.request = c.request)
-  order by c.request
+  where c.got and not exists (select from held where held.request = c.session_id)
+  order by c.position
   on conflict (namespace, resource_type, resource_id) do nothing
   returning *
 ),
@@ -48,22 +49,19 @@ session as (
     coalesce(g.lock_time + make_interval(secs => w.ttl), 'infinity')
   from granted g
   join wanted w using (session_id)
-  returning id, expires_at
 )
-select w.request::int as request, 'granted' as state, l.id, null as namespace, null as resource_type,
+select l.session_id as request, 'granted' as state, l.id, null as namespace, null as resource_type,
   null as resource_id, null::uuid as session_id, l.fencing_token, null as holder, null as client, null as reference,
   nullif(l.metadata, '{}') as metadata, l.lock_time, null::timestamptz as last_touch,
-  nullif(s.expires_at, 'infinity') as expires_at, null::float8 as expires_in
+  null::timestamptz as expires_at, null::float8 as expires_in
 from granted l
-join session s on s.id = l.session_id
-join wanted w on w.session_id = l.session_id
 union all
-select request::int, 'resource_not_found', null, namespace, resource_type, resource_id, null, null, null, null, null, null,
+select session_id, 'resource_not_found', null, namespace, resource_type, resource_id, null, null, null, null, null, null,
   null, null, null, null
 from wanted
 where not known
 union all
-select request::int, case when live then 'conflict' else 'expired' end, id, namespace, resource_type, resource_id,
+select request, case when live then 'conflict' else 'expired' end, id, namespace, resource_type, resource_id,
   session_id, fencing_token, holder, client, reference, metadata, lock_time, last_touch,
   nullif(expires_at, 'infinity'), extract(epoch from nullif(expires_at, 'infinity') - now())::float8
 from held`

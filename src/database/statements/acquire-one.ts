@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../locks/lock.ts'
 import type { LockRow } from '../lock-row.ts'
+import { sessionById } from './by-index.ts'
 import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
 
@@ -14,7 +15,6 @@ export interface GrantedRow {
   readonly id: string
   readonly fencing_token: string
   readonly lock_time: Date
-  readonly expires_at: Date | null
   /** As the database has it. Null: empty. */
   readonly metadata: JsonObject | null
 }
@@ -48,7 +48,7 @@ held as materialized (
     extract(epoch from nullif(s.expires_at, 'infinity') - now())::float8 as expires_in,
     s.ended_at is null and s.expires_at > now() as live
   from ${schema}.locks l
-  join ${schema}.sessions s on s.id = l.session_id
+  cross join ${sessionById(schema, 'l.session_id')} s
   where l.namespace = $1 and l.resource_type = $2 and l.resource_id = $3
 ),
 granted as (
@@ -66,12 +66,11 @@ session as (
   select session_id, holder, $6, make_interval(secs => $7::float8), false, true, lock_time, lock_time,
     coalesce(lock_time + make_interval(secs => $7::float8), 'infinity')
   from granted
-  returning nullif(expires_at, 'infinity') as expires_at
 )
 select 'granted' as state, l.id, null as namespace, null as resource_type, null as resource_id, null::uuid as session_id,
   l.fencing_token, null as holder, null as client, null as reference, nullif(l.metadata, '{}') as metadata, l.lock_time,
-  null::timestamptz as last_touch, s.expires_at, null::float8 as expires_in
-from granted l, session s
+  null::timestamptz as last_touch, null::timestamptz as expires_at, null::float8 as expires_in
+from granted l
 union all
 select 'resource_not_found', null, $1, $2, $3, null, null, null, null, null, null, null, null, null, null
 from known where not yes

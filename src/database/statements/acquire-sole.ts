@@ -1,4 +1,5 @@
 import type { LockRow } from '../lock-row.ts'
+import { lockedSessions, sessionById } from './by-index.ts'
 import { endNote } from './end-note.ts'
 import { fencingToken } from './fencing-token.ts'
 import { isLockable } from './is-lockable.ts'
@@ -34,7 +35,7 @@ claim as materialized (
 held as materialized (
   select l.*, s.client, s.last_touch, s.expires_at, s.ended_at is null and s.expires_at > now() as live
   from ${schema}.locks l
-  join ${schema}.sessions s on s.id = l.session_id
+  cross join ${sessionById(schema, 'l.session_id')} s
   where l.namespace = $1 and l.resource_type = $2 and l.resource_id = $3
 ),
 earlier as materialized (
@@ -43,11 +44,11 @@ earlier as materialized (
   where l.namespace = $1 and l.resource_type = $2 and l.holder = $5 and l.sole and l.resource_id <> $3
 ),
 present as materialized (
-  select s.id, s.ttl, s.expires_at, s.ended_at
-  from ${schema}.sessions s
-  where s.id in (select session_id from earlier union all select session_id from held where holder = $5)
-  order by s.id
-  for update
+  ${lockedSessions(
+    schema,
+    'select session_id from earlier union all select session_id from held where holder = $5',
+    'update',
+  )}
 ),
 clock as materialized (
   ${clockAfter('present')}
@@ -55,9 +56,12 @@ clock as materialized (
 touched as (
   update ${schema}.sessions s
   set ${TOUCH}
-  from present, held, clock
-  where s.id = present.id and present.id = held.session_id and held.holder = $5
-    and present.ended_at is null and present.expires_at > clock.t
+  from clock
+  where s.id = (
+    select present.id
+    from present join held on held.session_id = present.id, clock
+    where held.holder = $5 and present.ended_at is null and present.expires_at > clock.t
+  )
   returning s.id, s.last_touch, s.expires_at
 ),
 noted as materialized (
@@ -65,8 +69,11 @@ noted as materialized (
 ),
 removed as (
   delete from ${schema}.locks l
-  using earlier, present, claim, noted
-  where l.id = earlier.id and present.id = earlier.session_id and claim.got and not exists (select from held)
+  where l.id = any(array(
+    select earlier.id
+    from earlier join present on present.id = earlier.session_id, claim, noted
+    where claim.got and not exists (select from held)
+  ))
   returning l.id
 ),
 granted as (

@@ -24,8 +24,8 @@ noted as materialized (
 ),
 ended as (
   update ${schema}.sessions s set ended_at = clock.t, end_reason = '${reason}'
-  from dead, clock, noted
-  where s.id = dead.id and s.ended_at is null
+  from clock
+  where s.id = any(array(select dead.id from dead, noted)) and s.ended_at is null
   returning s.id
 )`
 }
@@ -58,10 +58,13 @@ select id from ended`
 export function endExpiredSql(schema: string): string {
   return endingExpired(
     schema,
-    `select s.id, s.expires_at from ${schema}.sessions s
-  where s.id = any($1::uuid[]) and s.ended_at is null
-  order by s.id
-  for update skip locked`,
+    `select s.id, s.expires_at
+  from (select distinct id from unnest($1::uuid[]) as wanted_id(id) order by id) one
+  cross join lateral (
+    select id, expires_at from ${schema}.sessions
+    where id = one.id and ended_at is null
+    for update skip locked
+  ) s`,
   )
 }
 
@@ -117,7 +120,9 @@ export function sweepSql(schema: string): string {
   )
   return `${PLANNED_ANEW}${swept},
 removed as (
-  delete from ${schema}.sessions s using dead where s.id = dead.id and dead.ended_at is not null returning s.id
+  delete from ${schema}.sessions s
+  where s.id = any(array(select id from dead where ended_at is not null))
+  returning s.id
 )
 select
   (select count(*) from ended)::int as sessions,

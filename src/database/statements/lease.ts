@@ -16,4 +16,4 @@ export function clockAfter(rows: string): string {
  * going back where the server's clock does.
  */
 export const TOUCH = `last_touch = greatest(s.last_touch, clock.t),
-    expires_at = greatest(present.expires_at, coalesce(clock.t + present.ttl, 'infinity'))`
+    expires_at = greatest(s.expires_at, coalesce(clock.t + s.ttl, 'infinity'))`

@@ -1,5 +1,6 @@
 import type { LockRow } from '../lock-row.ts'
 import { PLANNED_ANEW } from '../pool.ts'
+import { lockById, lockedSessions, lockOfResource, sessionById } from './by-index.ts'
 import { signedEndNote } from './end-note.ts'
 import { clockAfter } from './lease.ts'
 
@@ -21,23 +22,21 @@ export interface ReleaseSetRow extends Omit<LockRow, 'id'> {
 export type ReleaseKind = 'locks' | 'resources' | 'all' | 'expanded'
 
 /** What each kind selects from, as `l`, and what `expanded` has besides. */
-function selecting(schema: string, kind: ReleaseKind): string {
+function selecting(schema: string, kind: ReleaseKind, large: boolean): string {
   switch (kind) {
     case 'locks':
-      return `${schema}.locks l where l.namespace = $1 and l.id = any($9::bigint[])`
+      return `(select * from ${schema}.locks where id = any($9::bigint[]) offset 0) l where l.namespace = $1`
     case 'resources':
       return `(select distinct * from unnest($9::text[], $10::text[])) as w(resource_type, resource_id)
-  join ${schema}.locks l
-    on l.namespace = $1 and l.resource_type = w.resource_type and l.resource_id = w.resource_id`
+  cross join ${lockOfResource(schema, '$1', 'w.resource_type', 'w.resource_id')} l`
     case 'all':
       return `${schema}.locks l
-  join ${schema}.sessions s on s.id = l.session_id
-  where l.namespace = $1 and ($2::text is null or l.holder = $2)
+  ${large ? `join ${schema}.sessions s on s.id = l.session_id` : `cross join ${sessionById(schema, 'l.session_id')} s`}
+  where l.namespace = $1 and l.id > 0 and ($2::text is null or l.holder = $2)
     and (not $3::boolean or s.client is not distinct from $4)`
     case 'expanded':
       return `expanded e
-  join ${schema}.locks l
-    on l.namespace = $1 and l.resource_type = e.resource_type and l.resource_id = e.resource_id`
+  cross join ${lockOfResource(schema, '$1', 'e.resource_type', 'e.resource_id')} l`
   }
 }
 
@@ -60,6 +59,7 @@ export function releaseSetSql(schema: string, kind: ReleaseKind, { large }: { la
     e.kind is null and e.is_named and coalesce(n.is_closed, false) and not exists (
       select from ${schema}.locks l
       where l.namespace = $1 and l.resource_type = e.resource_type and l.resource_id = e.resource_id
+      offset 0
     ) as missing,
     e.is_named and e.kind = 'selection' and $11 = 'children' as refused
   from ${schema}.expand_resources($1, array[$9::text], array[$10::text], $11, $5::int) e
@@ -69,7 +69,7 @@ export function releaseSetSql(schema: string, kind: ReleaseKind, { large }: { la
     : ''
   return `${large ? PLANNED_ANEW : ''}with ${expanded}chosen as materialized (
   select l.id, l.session_id, l.holder
-  from ${selecting(schema, kind)}
+  from ${selecting(schema, kind, large)}
   limit $5::int + 1
 ),
 size as materialized (
@@ -81,12 +81,12 @@ size as materialized (
   }
 ),
 present as materialized (
-  select s.id, s.client, s.expires_at, s.ended_at
-  from ${schema}.sessions s
-  where s.id in (select session_id from chosen)
-    and exists (select from size where chosen <= $5::int and not missing and not refused)
-  order by s.id
-  for update
+  ${lockedSessions(
+    schema,
+    `select session_id from chosen
+    where exists (select from size where chosen <= $5::int and not missing and not refused)`,
+    'update',
+  )}
 ),
 clock as materialized (
   ${clockAfter('present')}
@@ -107,8 +107,7 @@ noted as materialized (
 ),
 released as (
   delete from ${schema}.locks l
-  using live, noted
-  where l.id = live.id and (select count from conflict) = 0
+  where l.id = any(array(select live.id from live, noted)) and (select count from conflict) = 0
   returning l.id, l.holder, l.fencing_token
 ),
 verdict as materialized (
@@ -136,8 +135,8 @@ listed as materialized (
   (select 'conflict', l.id, l.resource_type, l.resource_id, l.session_id, l.fencing_token, l.holder, s.client,
     l.reference, l.metadata, l.lock_time, s.last_touch, s.expires_at
   from (select id from live where other order by id limit $6::int) o
-  join ${schema}.locks l on l.id = o.id
-  join ${schema}.sessions s on s.id = l.session_id)${
+  cross join ${lockById(schema, 'o.id')} l
+  cross join ${sessionById(schema, 'l.session_id')} s)${
     isExpanded
       ? `
   union all

@@ -1,3 +1,4 @@
+import { lockById } from './by-index.ts'
 import { endNote, signedEndNote } from './end-note.ts'
 import { clockAfter } from './lease.ts'
 
@@ -22,8 +23,8 @@ function releasing(schema: string, whose: string, note: string): string {
   select s.id, s.expires_at, s.ended_at
   from ${schema}.sessions s
   where s.id = (
-    select session_id from ${schema}.locks
-    where id = $1::bigint and namespace = $2 and ${whose}
+    select l.session_id from ${lockById(schema, '$1::bigint')} l
+    where namespace = $2 and ${whose}
   )
   for update
 ),
@@ -34,8 +35,9 @@ noted as materialized (
   ${note}
 )
 delete from ${schema}.locks l
-using present, clock, noted
-where l.id = $1::bigint and l.session_id = present.id and present.ended_at is null and present.expires_at > clock.t
+where l.id = $1::bigint and exists (
+  select from present, clock, noted where present.ended_at is null and present.expires_at > clock.t
+)
 returning l.id, l.holder, l.fencing_token`
 }
 
@@ -48,14 +50,17 @@ export function releaseManySql(schema: string): string {
   return `with target as materialized (
   select l.id, l.session_id
   from unnest($1::bigint[], $2::text[], $3::text[]) as w(id, namespace, holder)
-  join ${schema}.locks l on l.id = w.id and l.namespace = w.namespace and l.holder = w.holder
+  cross join ${lockById(schema, 'w.id')} l
+  where l.namespace = w.namespace and l.holder = w.holder
 ),
 present as materialized (
-  select s.id, s.expires_at
-  from ${schema}.sessions s
-  where s.id in (select session_id from target) and s.ended_at is null
-  order by s.id
-  for update
+  select w.lock_ids, s.expires_at
+  from (select session_id, array_agg(id) as lock_ids from target group by session_id order by session_id) w
+  cross join lateral (
+    select expires_at from ${schema}.sessions
+    where id = w.session_id and ended_at is null
+    for update
+  ) s
 ),
 clock as materialized (
   ${clockAfter('present')}
@@ -64,7 +69,8 @@ noted as materialized (
   ${endNote('released')}
 )
 delete from ${schema}.locks l
-using target, present, clock, noted
-where l.id = target.id and l.session_id = present.id and present.expires_at > clock.t
+where l.id = any(array(
+  select unnest(lock_ids) from present, clock, noted where expires_at > clock.t
+))
 returning l.id, l.holder, l.fencing_token`
 }

@@ -1,4 +1,5 @@
 import type { LockRow } from '../lock-row.ts'
+import { lockedSessions, lockOfResource, sessionById } from './by-index.ts'
 import type { CatalogueGuard } from './catalogue-guard.ts'
 import { signedEndNote } from './end-note.ts'
 import { fencingToken } from './fencing-token.ts'
@@ -49,15 +50,15 @@ old as materialized (
   select c.position, l.*, l.session_id = $1::uuid as own, $12::boolean and l.holder <> $2 as foreign_holder,
     s.client, s.last_touch, s.expires_at, s.ended_at is null and s.expires_at > now() as live
   from claimed c
-  join ${schema}.locks l using (namespace, resource_type, resource_id)
-  join ${schema}.sessions s on s.id = l.session_id
+  cross join ${lockOfResource(schema, 'c.namespace', 'c.resource_type', 'c.resource_id')} l
+  cross join ${sessionById(schema, 'l.session_id')} s
 ),
 present as materialized (
-  select s.id, s.user_name, s.client, s.ttl, s.last_touch, s.expires_at, s.ended_at
-  from ${schema}.sessions s
-  where s.id = $1::uuid or s.id in (select session_id from old where not foreign_holder)
-  order by s.id
-  for update
+  ${lockedSessions(
+    schema,
+    'select $1::uuid union all select session_id from old where not foreign_holder',
+    'update',
+  )}
 ),
 clock as materialized (
   ${clockAfter('present')}
@@ -66,9 +67,13 @@ touched as (
   update ${schema}.sessions s
   set ${TOUCH},
     named = s.named or $5 = 'make'
-  from present, clock
-  where s.id = $1::uuid and present.id = s.id and $5 <> 'new' and present.ended_at is null
-    and present.expires_at > clock.t and present.user_name = $2
+  from clock
+  where s.id = (
+    select present.id
+    from present, clock
+    where present.id = $1::uuid and $5 <> 'new' and present.user_name = $2 and present.ended_at is null
+      and present.expires_at > clock.t
+  )
   returning s.id, s.client, s.expires_at
 ),
 usable as materialized (
@@ -93,9 +98,12 @@ noted as materialized (
 ),
 removed as (
   delete from ${schema}.locks l
-  using old, present, noted
-  where l.id = old.id and not old.own and present.id = old.session_id and exists (select from ready)
-  returning l.id, old.position, old.holder
+  where l.id = any(array(
+    select old.id
+    from old join present on present.id = old.session_id, noted
+    where not old.own and exists (select from ready)
+  ))
+  returning l.id, l.holder
 ),
 granted as (
   insert into ${schema}.locks
@@ -129,7 +137,7 @@ result as materialized (
 kept as materialized (
   select l.id
   from ${schema}.locks l
-  where l.id in (select id from old where own) and exists (select from granted)
+  where l.id = any(array(select id from old where own)) and exists (select from granted)
   for key share skip locked
 ),
 partial as materialized (
@@ -183,7 +191,7 @@ left join usable u on true
 left join present p on p.id = $1::uuid
 left join old on old.position = c.position
 left join result g on g.position = c.position
-left join removed on removed.position = c.position
+left join removed on removed.id = old.id
 cross join lateral (
   select case when old.foreign_holder then old.expires_at else u.expires_at end as expires_at
 ) e

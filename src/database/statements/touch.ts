@@ -1,3 +1,4 @@
+import { lockById, lockedSessions, lockOfResource, sessionById } from './by-index.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
 /**
@@ -8,7 +9,7 @@ import { clockAfter, TOUCH } from './lease.ts'
  */
 function touching(schema: string, which: string, user: string): string {
   return `with present as materialized (
-  select s.id, s.user_name, s.ttl, s.expires_at, s.ended_at
+  select s.id, s.user_name, s.expires_at, s.ended_at
   from ${schema}.sessions s
   where s.id = ${which}
   for no key update
@@ -19,23 +20,26 @@ clock as materialized (
 touched as (
   update ${schema}.sessions s
   set ${TOUCH}
-  from present, clock
-  where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
-    and present.user_name = ${user}
+  from clock
+  where s.id = (
+    select present.id
+    from present, clock
+    where present.user_name = ${user} and present.ended_at is null and present.expires_at > clock.t
+  )
   returning s.*
 )`
 }
 
 /** $1 lock id, $2 namespace, $3 holder. The lock, or no row. */
 export function touchLockSql(schema: string): string {
-  const which = `(select session_id from ${schema}.locks where id = $1::bigint and namespace = $2)`
+  const which = `(select l.session_id from ${lockById(schema, '$1::bigint')} l where l.namespace = $2)`
   return `${touching(schema, which, '$3')}
 select l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token, l.holder, s.client,
   l.reference, l.metadata, l.lock_time, s.last_touch, nullif(s.expires_at, 'infinity') as expires_at,
   extract(epoch from nullif(s.expires_at, 'infinity') - s.last_touch)::float8 as expires_in
 from touched s
-join ${schema}.locks l on l.session_id = s.id
-where l.id = $1::bigint`
+cross join ${lockById(schema, '$1::bigint')} l
+where l.session_id = s.id`
 }
 
 /**
@@ -59,37 +63,35 @@ left join touched t on true`
  */
 export function touchHoldersSql(schema: string): string {
   return `with present as materialized (
-  select s.id, s.ttl, s.expires_at, s.ended_at
-  from ${schema}.sessions s
-  where s.id in (
+  ${lockedSessions(
+    schema,
+    `
     select l.session_id
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[])
       as w(holder, namespace, resource_type, resource_id, client, by_client)
-    join ${schema}.locks l using (namespace, resource_type, resource_id, holder)
-    join ${schema}.sessions o on o.id = l.session_id
-    where not w.by_client or o.client is not distinct from w.client
-  )
-  order by s.id
-  for no key update
+    cross join ${lockOfResource(schema, 'w.namespace', 'w.resource_type', 'w.resource_id')} l
+    cross join ${sessionById(schema, 'l.session_id')} s
+    where l.holder = w.holder and (not w.by_client or s.client is not distinct from w.client)
+  `,
+    'no key update',
+  )}
 ),
 clock as materialized (
   ${clockAfter('present')}
 )
 update ${schema}.sessions s
 set ${TOUCH}
-from present, clock
-where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
+from clock
+where s.id = any(array(
+  select present.id from present, clock where present.ended_at is null and present.expires_at > clock.t
+))
 returning s.id`
 }
 
 /** Of a touch of many: their rows are locked in the order of their ids. `which` selects the sessions' ids. */
 function touchingMany(schema: string, which: string): string {
   return `present as materialized (
-  select s.id, s.user_name, s.ttl, s.expires_at, s.ended_at
-  from ${schema}.sessions s
-  where s.id in (${which})
-  order by s.id
-  for no key update
+  ${lockedSessions(schema, which, 'no key update')}
 ),
 clock as materialized (
   ${clockAfter('present')}
@@ -101,14 +103,17 @@ export function touchLocksSql(schema: string): string {
   return `with target as materialized (
   select l.*
   from unnest($1::bigint[], $2::text[], $3::text[]) as w(id, namespace, holder)
-  join ${schema}.locks l on l.id = w.id and l.namespace = w.namespace and l.holder = w.holder
+  cross join ${lockById(schema, 'w.id')} l
+  where l.namespace = w.namespace and l.holder = w.holder
 ),
 ${touchingMany(schema, 'select session_id from target')},
 touched as (
   update ${schema}.sessions s
   set ${TOUCH}
-  from present, clock
-  where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
+  from clock
+  where s.id = any(array(
+    select present.id from present, clock where present.ended_at is null and present.expires_at > clock.t
+  ))
   returning s.id, s.client, s.last_touch, s.expires_at
 )
 select l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token, l.holder, s.client,
@@ -130,9 +135,12 @@ ${touchingMany(schema, 'select id from wanted')},
 touched as (
   update ${schema}.sessions s
   set ${TOUCH}
-  from present join wanted w using (id), clock
-  where s.id = present.id and present.ended_at is null and present.expires_at > clock.t
-    and present.user_name = w.user_name
+  from clock
+  where s.id = any(array(
+    select present.id
+    from present join wanted w using (id), clock
+    where present.user_name = w.user_name and present.ended_at is null and present.expires_at > clock.t
+  ))
   returning s.*
 )
 select present.id, present.user_name, t.id is not null as touched, t.client, extract(epoch from t.ttl)::float8 as ttl,

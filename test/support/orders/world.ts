@@ -141,7 +141,8 @@ export class World {
 }
 
 /** Nothing here is about the disk, so no commit waits for it. */
-const OPTIONS = '-c synchronous_commit=off -c jit=off -c plan_cache_mode=force_generic_plan'
+const OPTIONS =
+  '-c synchronous_commit=off -c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off'
 
 async function connect(
   t: { teardown(task: () => Promise<void> | void): void },
