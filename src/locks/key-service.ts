@@ -36,9 +36,9 @@ export class KeyService {
 
   /** Undefined: no such key in force. `origin`: where the request comes from, to bound what unknown keys cost. */
   async authenticate(key: string, origin: string): Promise<Principal | undefined> {
-    const hash = hashOf(key)
-    const name = hash.toString('base64')
-    return this.#known.get(name) ?? this.#lookUp(name, hash, origin)
+    // a text at once: the bytes are wanted only where the key is looked up
+    const name = hash('sha256', key, 'base64')
+    return this.#known.get(name) ?? this.#lookUp(name, Buffer.from(name, 'base64'), origin)
   }
 
   /** One look-up for all who ask meanwhile. One that was overtaken by a revocation answers them and is forgotten. */
