@@ -91,7 +91,7 @@ export const DATABASE_FAULTS: readonly Fault[] = [
   {
     kind: 'failover to the synchronous standby',
     lane: 'database',
-    weight: 10,
+    weight: 14,
     needsStandby: true,
     run: async stage => failOver(stage, nowUs(), await stage.cluster.timeline()),
   },

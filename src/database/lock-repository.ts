@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type ExpressionBuilder, sql } from 'kysely'
 import type { AcquireOutcome, AcquireRequest, Expand } from '../locks/acquire.ts'
 import type { Lock } from '../locks/lock.ts'
 import type { LockFilter, LockName, LockStore } from '../locks/lock-store.ts'
@@ -15,6 +15,7 @@ import { SetReleaser } from './set-releaser.ts'
 import { COUNTED_ROWS, type CountRow, countLocksSql } from './statements/count-live.ts'
 import { listBelowSql } from './statements/list-below.ts'
 import { forceReleaseSql } from './statements/release.ts'
+import type { Tables } from './tables.ts'
 
 export interface LockRepositoryOptions {
   /** With connections of its own and a time-out fit for statements over a hundred thousand rows. */
@@ -96,23 +97,19 @@ export class LockRepository implements LockStore {
   }
 
   async get(namespace: string, lockId: string): Promise<Lock | undefined> {
-    const row = await this.#held().where('l.id', '=', lockId).executeTakeFirst()
-    // compared here, since PostgreSQL would rather go by it than by the id: see by-index.ts
-    return row?.namespace === namespace ? lockOf(row) : undefined
-  }
-
-  async find({ namespace, type, id }: Resource): Promise<Lock | undefined> {
-    const row = await this.#held()
+    const row = await this.#held({ namespace, lockId })
       .where('l.namespace', '=', namespace)
-      .where('l.resource_type', '=', type)
-      .where('l.resource_id', '=', id)
       .executeTakeFirst()
     return row && lockOf(row)
   }
 
+  async find({ namespace, type, id }: Resource): Promise<Lock | undefined> {
+    const row = await this.#held({ namespace, type, id }).executeTakeFirst()
+    return row && lockOf(row)
+  }
+
   async list(filter: LockFilter): Promise<readonly Lock[]> {
-    // true for every lock: it opens the index for lists
-    let query = this.#held().where('l.namespace', '=', filter.namespace).where(sql<boolean>`l.id > 0`)
+    let query = this.#held(filter).where('l.namespace', '=', filter.namespace)
     if (filter.type !== undefined) query = query.where('l.resource_type', '=', filter.type)
     if (filter.id !== undefined) query = query.where('l.resource_id', '=', filter.id)
     if (filter.idPrefix !== undefined) {
@@ -141,12 +138,12 @@ export class LockRepository implements LockStore {
   }
 
   /**
-   * The locks that a reader sees, each with its session by its index: see by-index.ts. `now()` is read before the snapshot
-   * of an autocommit statement: a clock read later could call a lock dead that was touched in between.
+   * The locks that a reader sees, found by what is known best of them, each with its session. `now()` is read before the
+   * snapshot of an autocommit statement: a clock read later could call a lock dead that was touched in between.
    */
-  #held() {
+  #held(known: Known) {
     return this.#database.kysely
-      .selectFrom('locks as l')
+      .selectFrom(from => candidates(from, known).as('l'))
       .innerJoinLateral(
         from =>
           from
@@ -179,4 +176,26 @@ export class LockRepository implements LockStore {
       ])
       .$castTo<LockRow>()
   }
+}
+
+/** What narrows a search down to one index. */
+type Known = Pick<LockFilter, 'namespace' | 'lockId' | 'type' | 'id' | 'sessionId'>
+
+/** Rows by one index: see by-index.ts. */
+function candidates(
+  from: ExpressionBuilder<Tables, never>,
+  { namespace, lockId, type, id, sessionId }: Known,
+) {
+  const locks = from.selectFrom('locks').selectAll()
+  if (lockId !== undefined) return locks.where('id', '=', lockId).offset(sql.lit(0))
+  if (type !== undefined && id !== undefined) {
+    return locks
+      .where('namespace', '=', namespace)
+      .where('resource_type', '=', type)
+      .where('resource_id', '=', id)
+      .offset(sql.lit(0))
+  }
+  if (sessionId !== undefined) return locks.where('session_id', '=', sessionId).offset(sql.lit(0))
+  // true for every lock: it opens the index for lists
+  return locks.where(sql<boolean>`id > 0`)
 }

@@ -1,5 +1,7 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
+import { ApiKeyRepository } from '../../src/database/api-key-repository.ts'
+import { SignInRepository } from '../../src/database/sign-in-repository.ts'
 import { acquire, granted, grantedOne, named, openStores, type Stores } from '../support/database.ts'
 import { directOnly } from '../support/through-pooler.ts'
 
@@ -104,6 +106,26 @@ const CALLS: readonly Call[] = [
     const { resource } = await grantedOne(stores, fresh())
     return stores => stores.locks.find(resource)
   }),
+  of('list of one resource', async stores => {
+    const { resource } = await grantedOne(stores, fresh())
+    return stores => stores.locks.list({ ...resource, limit: 100 })
+  }),
+  of('list of one lock', async stores => {
+    const { id } = await grantedOne(stores, fresh())
+    return stores => stores.locks.list({ namespace: 'tests', lockId: id, limit: 100 })
+  }),
+  of('list of a session', async stores => {
+    const { sessionId } = await grantedOne(stores, fresh())
+    return stores => stores.locks.list({ namespace: 'tests', sessionId, limit: 100 })
+  }),
+  of('touch of a sign-in', async stores => {
+    const secretHash = await signedIn(stores)
+    return stores => new SignInRepository(stores.database).touch([secretHash])
+  }),
+  of('look at a sign-in', async stores => {
+    const secretHash = await signedIn(stores)
+    return stores => new SignInRepository(stores.database).find([secretHash])
+  }),
   of('look at a session', async stores => {
     const { sessionId } = await grantedOne(stores, fresh())
     return stores => stores.sessions.get(sessionId, 'alice')
@@ -163,6 +185,22 @@ const CALLS: readonly Call[] = [
     return stores => stores.sessions.end(sessionId, 'alice')
   }),
 ]
+
+/** The hash of the secret of a sign-in with a key of its own. */
+async function signedIn(stores: Stores): Promise<Buffer> {
+  const key = { user: 'alice', role: 'locker', namespace: '*', ttlSeconds: null } as const
+  const { id } = await new ApiKeyRepository(stores.database).create({ ...key, hash: randomBytes(32) })
+  const secretHash = randomBytes(32)
+  await new SignInRepository(stores.database).open({
+    secretHash,
+    keyId: id,
+    user: 'alice',
+    client: null,
+    ttlSeconds: 60,
+    endsWithLastLock: false,
+  })
+  return secretHash
+}
 
 /**
  * Tables that were found empty by the last vacuum: to PostgreSQL every way through them is as good as any other, and it

@@ -107,7 +107,8 @@ noted as materialized (
 ),
 released as (
   delete from ${schema}.locks l
-  where l.id = any(array(select live.id from live, noted)) and (select count from conflict) = 0
+  ${large ? 'using live, noted where l.id = live.id' : 'where l.id = any(array(select live.id from live, noted))'}
+    and (select count from conflict) = 0
   returning l.id, l.holder, l.fencing_token
 ),
 verdict as materialized (

@@ -1,3 +1,4 @@
+import { lockedSessions } from './by-index.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
 /** Of the row that a sign-in is read from: the session `s`, its key `k`, and the user `u` of that key. */
@@ -33,31 +34,52 @@ on conflict do nothing
 returning started, last_touch, expires_at, extract(epoch from expires_at - last_touch)::float8 as expires_in`
 }
 
+/** The sessions `s` of the secrets $1 that have not ended: see by-index.ts. */
+function sessionsOfSecrets(schema: string): string {
+  return `(select distinct secret_hash from unnest($1::bytea[]) as w(secret_hash)) w
+  cross join lateral (
+    select * from ${schema}.sessions
+    where secret_hash = w.secret_hash and ended_at is null
+    offset 0
+  ) s`
+}
+
+/** The key `k` of a session, and its user `u`. */
+function keyAndUser(schema: string, session: string): string {
+  return `cross join lateral (select * from ${schema}.api_keys where id = ${session}.api_key_id offset 0) k
+  cross join lateral (select * from ${schema}.users where id = k.user_id offset 0) u`
+}
+
 /** Touches the live sessions of secrets whose keys are in force. $1 hashes of the secrets. */
 export function touchSignInsSql(schema: string): string {
   return `with present as materialized (
-  select s.id, s.ttl, s.expires_at
-  from ${schema}.sessions s
-  where s.secret_hash = any($1::bytea[]) and s.ended_at is null
-  order by s.id
-  for no key update
+  ${lockedSessions(schema, `select s.id from ${sessionsOfSecrets(schema)}`, 'no key update')}
 ),
 clock as materialized (
   ${clockAfter('present')}
+),
+touched as (
+  update ${schema}.sessions s
+  set ${TOUCH}
+  from clock
+  where s.id = any(array(
+    select present.id
+    from present
+    cross join clock
+    ${keyAndUser(schema, 'present')}
+    where present.ended_at is null and present.expires_at > clock.t and ${keyInForce('clock.t')}
+  ))
+  returning s.*
 )
-update ${schema}.sessions s
-set ${TOUCH}
-from present, clock, ${schema}.api_keys k, ${schema}.users u
-where s.id = present.id and present.expires_at > clock.t
-  and k.id = s.api_key_id and u.id = k.user_id and ${keyInForce('clock.t')}
-returning ${signInColumns('s.last_touch')}`
+select ${signInColumns('s.last_touch')}
+from touched s
+${keyAndUser(schema, 's')}`
 }
 
 /** The same sessions, only looked at. $1 hashes of the secrets. */
 export function findSignInsSql(schema: string): string {
   return `select ${signInColumns('now()')}
-from ${schema}.sessions s
-join ${schema}.api_keys k on k.id = s.api_key_id
-join ${schema}.users u on u.id = k.user_id
-where s.secret_hash = any($1::bytea[]) and s.ended_at is null and s.expires_at > now() and ${keyInForce('now()')}`
+from ${sessionsOfSecrets(schema)}
+${keyAndUser(schema, 's')}
+where s.expires_at > now() and ${keyInForce('now()')}`
 }
