@@ -203,8 +203,8 @@ async function signedIn(stores: Stores): Promise<Buffer> {
 }
 
 /**
- * Tables that were found empty by the last vacuum: to PostgreSQL every way through them is as good as any other, and it
- * keeps the plan that it makes then, while they grow.
+ * Tables that were found empty by the last vacuum: PostgreSQL takes all ways through them for equally cheap, and keeps the
+ * plan that it makes then while they grow.
  */
 async function foundEmpty(stores: Stores, before: number): Promise<void> {
   for (const table of ['locks', 'sessions'])

@@ -13,7 +13,8 @@ export function clockAfter(rows: string): string {
 
 /**
  * What a touch writes to session `s`. `greatest` keeps it from ever shortening a lease, and the last touch from
- * going back where the server's clock does.
+ * going back where the server's clock does. `s` is the row as `present` has locked it: an update goes on to the newest
+ * version of a row, and nobody else can have made a newer one since.
  */
 export const TOUCH = `last_touch = greatest(s.last_touch, clock.t),
     expires_at = greatest(s.expires_at, coalesce(clock.t + s.ttl, 'infinity'))`
