@@ -260,19 +260,23 @@ function checkHolds(
   }
 }
 
-function denies(
-  { kind, lock, session, outcome, code, seen }: Operation,
-  grant: Grant,
-  key: number,
-): string | undefined {
+function denies(operation: Operation, grant: Grant, key: number): string | undefined {
+  const { kind, lock, session, outcome, code, seen } = operation
   const shown = seen.find(other => other.key === key)
   if (shown !== undefined && shown.lock !== grant.lock) return `${kind} showed token ${shown.token}`
   if (outcome !== 'refused') return undefined
-  if (lock === grant.lock && code === 'lock_not_found') return `its ${kind} was refused`
+  if (lock === grant.lock && code === 'lock_not_found' && !isStrangersRelease(operation, grant)) {
+    return `its ${kind} was refused`
+  }
   if (session === grant.session && (code === 'session_expired' || code === 'session_not_found')) {
     return `its ${kind} was refused`
   }
   return undefined
+}
+
+/** Refused because the lock is another's. What it is told of that lock then comes from a look, which waits for nobody. */
+function isStrangersRelease({ kind, user, lock }: Operation, { by, lock: held }: Grant): boolean {
+  return kind === 'release' && lock === held && user !== by?.user
 }
 
 /**
@@ -281,14 +285,14 @@ function denies(
  */
 function overlooks(ledger: Ledger, operation: Operation, grant: Grant, key: number): string | undefined {
   const { kind, session, code, seen, keys } = operation
-  const isLook = kind === 'look' && code === 'lock_not_found'
+  const isLook = code === 'lock_not_found' && (kind === 'look' || isStrangersRelease(operation, grant))
   const isList = kind === 'acquire' && session === null && code === 'lock_conflict' && keys.includes(key)
   if (!isLook && !(isList && !seen.some(other => other.key === key))) return undefined
   const knownUntilUs = (ledger.signs.get(grant.session) ?? [])
     .filter(sign => sign.isCertain && sign.answeredUs <= operation.sentUs)
     .reduce((latest, { sentUs, ttlUs }) => Math.max(latest, sentUs + ttlUs - MARGIN_US), 0)
   if (answeredUs(operation) > knownUntilUs) return undefined
-  return isLook ? 'a look found it free' : 'a conflict did not list it'
+  return isLook ? `a ${kind} found it free` : 'a conflict did not list it'
 }
 
 export function inMs(us: number): string {

@@ -44,11 +44,18 @@ function rulesBrokenBy(answer: Operation): readonly string[] {
 
 const REFUSED = { outcome: 'refused', ttlMs: null, seen: [] } as const
 const LOOK = { ...REFUSED, kind: 'look', code: 'lock_not_found' } as const
+const RELEASE = { ...LOOK, kind: 'release', lock: '1' } as const
+const STRANGERS_RELEASE = { ...RELEASE, user: 'stranger' } as const
 const SET = { ...REFUSED, keys: [KEY, OTHER_KEY], code: 'lock_conflict', seen: [elsewhere] } as const
 
 t.test('a lease may look as if it had run out while its touch is under way', async t => {
   t.same(rulesBrokenBy(operation(4, 1020, 1060, LOOK)), [])
   t.same(rulesBrokenBy(operation(4, 1020, 1060, SET)), [])
+  t.same(rulesBrokenBy(operation(4, 1020, 1060, STRANGERS_RELEASE)), [])
+})
+
+t.test('but not to its holder, whose release waits for the touch', async t => {
+  t.match(rulesBrokenBy(operation(4, 1020, 1060, RELEASE)), ['grant lost'])
 })
 
 t.test(
@@ -60,6 +67,7 @@ t.test(
     ] as const) {
       t.match(rulesBrokenBy(operation(4, fromMs, toMs, LOOK)), ['grant lost'])
       t.match(rulesBrokenBy(operation(4, fromMs, toMs, SET)), ['grant lost'])
+      t.match(rulesBrokenBy(operation(4, fromMs, toMs, STRANGERS_RELEASE)), ['grant lost'])
     }
   },
 )
