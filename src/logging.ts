@@ -16,16 +16,27 @@ export function createLogger(level: string, { isShared = false } = {}): Logger {
     paths: ['req.headers.authorization', 'headers.authorization', 'authorization', 'key'],
     remove: true,
   }
+  const serializers = { err: withoutClient }
   if (!process.stderr.isTTY) {
     const limit = isShared ? { maxWrite: PIPE_BYTES } : {}
-    return pino({ level, redact }, pino.destination({ dest: 2, sync: false, ...limit }))
+    return pino({ level, redact, serializers }, pino.destination({ dest: 2, sync: false, ...limit }))
   }
   return pino({
     level,
     redact,
+    serializers,
     transport: {
       target: 'pino-pretty',
       options: { destination: 2, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' },
     },
   })
+}
+
+/**
+ * To an error of an idle connection pg adds its whole client: pages of a log, and with it the key by which the backend's
+ * queries can be cancelled.
+ */
+function withoutClient(error: Error): Record<string, unknown> {
+  const { client: _, ...said } = pino.stdSerializers.err(error)
+  return said
 }

@@ -47,7 +47,7 @@ t.test('No secret is in the logs or the output, whatever is asked at the finest 
     'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
   )
   await client.call('GET', '/readyz')
-  await until('the failure is logged', () => service.said.err.includes('"err":{'))
+  await until('the failure is logged', () => service.said.err.includes('idle database connection broke'))
   t.equal(await service.stop(), 0)
 
   const said = service.said.out + service.said.err
@@ -55,6 +55,8 @@ t.test('No secret is in the logs or the output, whatever is asked at the finest 
   for (const secret of [ADMIN_KEY, key, wrong, address.password]) t.notOk(said.includes(secret), secret)
   t.notOk(said.includes(basic('steves', key).slice('Basic '.length)))
   t.notMatch(service.said.err, /bearer|basic/i, 'no header is logged, whatever it holds')
+  t.match(said, 'an idle database connection broke')
+  t.notMatch(said, /secretKey|connectionParameters/, 'nor what is known of a connection')
 })
 
 t.test('A service that cannot start does not tell the password of its database', async t => {
