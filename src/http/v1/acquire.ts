@@ -34,7 +34,7 @@ const acquireBody = z
     }),
     ttl: ttl.optional().meta({
       description:
-        'Seconds until the session expires unless it is touched, 1 to 86400, to the millisecond. Without `session` the default is 30. Null, which needs `session`: until released',
+        'Seconds until the session expires unless it is touched, 1 to 86400, to the millisecond. Without `session` the default is 30. Null, which needs `session` or `reentry` by user: until released',
     }),
     session: sessionId.optional().meta({
       description:

@@ -118,7 +118,7 @@ export const sessionRoutes: readonly Route[] = [
     access: 'locker',
     summary: 'Touch a session',
     description:
-      'It expires a whole ttl from now. Needs no body. Any refusal but 503 and 504 means that its locks are gone: stop the work that they protect.',
+      'It expires a whole ttl from now. Needs no body. 409 `session_expired` and 404 `session_not_found` mean that its locks are gone: stop the work that they protect.',
     params: oneSession,
     replies: { 200: { description: 'It is alive', schema: sessionJson, example: EXAMPLE_SESSION } },
     refusals: ['forbidden', 'session_expired', 'session_not_found'],
