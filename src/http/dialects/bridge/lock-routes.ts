@@ -56,6 +56,8 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
       async handle(request) {
         const { services } = request
         const { principal, resource, name } = await asked(request, 'locker')
+        // asked for ahead: if it failed afterwards, the answer would say that nothing was locked
+        const number = await services.users.numberOf(principal.user)
         const answer = await acquireLocks(services, principal, {
           resources: [resource],
           ttlSeconds: settings.lockSeconds,
@@ -70,7 +72,7 @@ export function lockRoutes(lockable: Lockable, settings: BridgeSettings): readon
         }
         const lock = answer.grants[0]?.lock
         if (lock === undefined) throw new Error('a lock was granted and not answered')
-        return { status: 200, body: presentGrant(lockable, lock, await services.users.numberOf(lock.holder)) }
+        return { status: 200, body: presentGrant(lockable, lock, number) }
       },
     },
     {

@@ -63,6 +63,8 @@ async function lock(
   const { services, headers } = request
   const { maxLockAgeHours } = settings
   const type = mediaTypeFor(headers.accept)
+  // asked for ahead, and remembered: if it failed afterwards, the answer would say that nothing was locked
+  await services.users.numberOf(principal.user)
   const answer = await acquireLocks(services, principal, {
     resources,
     client,

@@ -95,6 +95,8 @@ async function lockGadget(request: WireRequest, settings: VersalSettings): Promi
   const { subject } = validated(lockRequest, parseJson(await request.body(['application/json'])), 'body')
   if (!isCourseKey(subject.courseId)) return courseNotFound(subject.courseId)
   if (!naming.isGadgetId(subject.gadgetId)) return gadgetNotFound(subject.gadgetId)
+  // asked for ahead, and remembered: if it failed afterwards, the answer would say that nothing was locked
+  await services.users.numberOf(principal.user)
   const outcome = await acquireLocks(services, principal, {
     resources: [{ namespace, type, id: naming.idOf(subject) }],
     metadata: naming.metadataOf(subject),
