@@ -997,7 +997,7 @@ comment on function claim_resource(text,text,text) is
 CREATE OR REPLACE FUNCTION end_locks_of_session()
  RETURNS trigger
  LANGUAGE plpgsql
- SET search_path TO 'SCHEMA'
+ SET search_path TO 'SCHEMA', 'pg_temp'
 AS $function$
   begin
     delete from locks where session_id = new.id;
@@ -1328,7 +1328,7 @@ comment on function refuse_partial_set() is
 CREATE OR REPLACE FUNCTION set_history(is_on boolean)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'SCHEMA'
+ SET search_path TO 'SCHEMA', 'pg_temp'
 AS $function$
   begin
     -- whoever is at it comes to an end first, and nobody begins: so "since" is true to the microsecond

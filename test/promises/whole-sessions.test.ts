@@ -233,3 +233,22 @@ for (const [how, options] of [
     },
   )
 }
+
+t.test('a temporary table of a DBA never stands for one of ours', async t => {
+  const stores = await openStores(t)
+  const session = named(undefined, 30, false)
+  await granted(stores, 'a', { session })
+  const dba = await connectedTo(t, stores.url)
+  await dba.query('create temp table locks as table leasehold.locks')
+  await dba.query('update leasehold.sessions set ended_at = clock_timestamp() where id = $1', [session.id])
+  t.same(await stores.sql('select resource_id from locks'), [], 'the lock ended with its session')
+  t.same(
+    await stores.sql(
+      `select proname from pg_proc, unnest(proconfig) as setting
+       where pronamespace = 'leasehold'::regnamespace and setting like 'search_path=%' and setting not like '%, pg_temp'`,
+    ),
+    [],
+    'and so it is with every function',
+  )
+  await auditIsEmpty(t, stores)
+})
