@@ -338,6 +338,7 @@ create table sessions (
 );
 CREATE INDEX sessions_api_key_id_idx ON sessions USING btree (api_key_id) WHERE (api_key_id IS NOT NULL);
 CREATE UNIQUE INDEX sessions_secret_hash_key ON sessions USING btree (secret_hash) WHERE ((secret_hash IS NOT NULL) AND (ended_at IS NULL));
+CREATE INDEX sessions_user_name_id_idx ON sessions USING btree (user_name, id);
 comment on table sessions is
   'Client instances of users. A session holds locks; when it ends, all its locks end with it. To end one by hand: update sessions set ended_at = now() where id = ...';
 comment on column sessions.id is

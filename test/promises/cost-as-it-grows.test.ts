@@ -130,6 +130,17 @@ const CALLS: readonly Call[] = [
     const { sessionId } = await grantedOne(stores, fresh())
     return stores => stores.sessions.get(sessionId, 'alice')
   }),
+  of("list of a user's sessions", async stores => {
+    const holder = fresh()
+    await grantedOne(stores, fresh(), { holder, session: named() })
+    return stores => stores.sessions.list({ user: holder, afterSessionId: undefined, limit: 100 })
+  }),
+  of("next page of a user's sessions", async stores => {
+    const holder = fresh()
+    const { sessionId } = await grantedOne(stores, fresh(), { holder, session: named() })
+    const before = `00000000${sessionId.slice(8)}`
+    return stores => stores.sessions.list({ user: holder, afterSessionId: before, limit: 100 })
+  }),
   of('release', async stores => {
     const lock = await grantedOne(stores, fresh())
     return stores => stores.locks.release(nameOf(lock))
