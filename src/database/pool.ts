@@ -34,8 +34,11 @@ export interface PoolSettings {
  */
 const GRACE_MS = 2000
 
-/** Statements are few and fixed; more different texts than this would be a fault, and must not fill the server. */
-const MAX_NAMED_STATEMENTS = 200
+/**
+ * Texts that kysely builds, which depend on what a caller filters by: there are thousands, and their plans must not fill
+ * the server. Those that are written in SQL are few and fixed, and always have their names.
+ */
+const MAX_NAMED_BUILT = 200
 
 /**
  * Begins a statement that is planned each time. A plan that is kept was made when a table may have been small; a
@@ -61,6 +64,7 @@ export class Pool implements PostgresPool {
   readonly #pool: pg.Pool
   readonly #settings: PoolSettings
   readonly #names = new Map<string, string>()
+  readonly #namesOfBuilt = new Map<string, string>()
   /** Clients that were warned that a commit was not confirmed by the standby. */
   readonly #warned = new WeakSet<pg.ClientBase>()
   #ended: Promise<void> | undefined
@@ -92,19 +96,24 @@ export class Pool implements PostgresPool {
     }
   }
 
-  async connect(): Promise<PostgresPoolClient> {
+  /** For statements that kysely builds. */
+  connect(): Promise<PostgresPoolClient> {
+    return this.#connect(text => this.#nameOf(text, this.#namesOfBuilt, MAX_NAMED_BUILT))
+  }
+
+  async #connect(nameOf: (text: string) => string | undefined): Promise<PostgresPoolClient> {
     let client: pg.PoolClient
     try {
       client = await this.#pool.connect()
     } catch (error) {
       throw connectTrouble(error)
     }
-    return new Connection(client, this.#settings, this.#warned, text => this.#nameOf(text))
+    return new Connection(client, this.#settings, this.#warned, nameOf)
   }
 
-  /** One statement on a connection of its own; it commits before this resolves. */
+  /** One statement, written in SQL, on a connection of its own; it commits before this resolves. */
   async query<R>(text: string, values: readonly unknown[]): Promise<readonly R[]> {
-    const connection = await this.connect()
+    const connection = await this.#connect(text => this.#nameOf(text, this.#names, Infinity))
     try {
       return (await connection.query<R>(text, values)).rows
     } finally {
@@ -156,13 +165,13 @@ export class Pool implements PostgresPool {
    * Named by what it says, so that a name can never mean another statement: behind a pooler that nobody told us
    * of, two processes that numbered theirs could each execute the other's.
    */
-  #nameOf(text: string): string | undefined {
+  #nameOf(text: string, names: Map<string, string>, most: number): string | undefined {
     if (this.#settings.transactionPooler || text.startsWith(PLANNED_ANEW)) return undefined
-    const known = this.#names.get(text)
+    const known = names.get(text)
     if (known !== undefined) return known
-    if (this.#names.size >= MAX_NAMED_STATEMENTS) return undefined
+    if (names.size >= most) return undefined
     const name = `leasehold_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
-    this.#names.set(text, name)
+    names.set(text, name)
     return name
   }
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { User, UserStore } from '../locks/user.ts'
 import type { Database } from './database.ts'
 
@@ -10,7 +11,8 @@ export class UserRepository implements UserStore {
   }
 
   async findByNames(names: readonly string[]): Promise<readonly User[]> {
-    return this.#users().where('name', 'in', names).execute()
+    // one text, however many they are
+    return this.#users().where('name', '=', sql<string>`any(${names}::text[])`).execute()
   }
 
   async findByNumber(number: number): Promise<User | undefined> {

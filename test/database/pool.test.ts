@@ -1,5 +1,6 @@
 import { once as event } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { sql } from 'kysely'
 import t from 'tap'
 import { Database } from '../../src/database/database.ts'
 import { migrateUp } from '../../src/database/migrations/migrate.ts'
@@ -144,6 +145,22 @@ t.test('a statement has the same name in every process, and no other has it', as
   const first = await names('select 1', 'select 2')
   t.equal(new Set(first.map(({ name }) => name)).size, 2)
   t.same(await names('select 2', 'select 1'), first, 'whatever was prepared before')
+})
+
+t.test('however many texts callers bring about, what is written in SQL keeps its plan', async t => {
+  const database = open(t, await freshDatabase(t), { max: 1 })
+  for (let count = 1; count <= 250; count += 1) {
+    const columns = Array.from({ length: count }, (_, index) => sql`${sql.lit(index)}`)
+    await sql`select ${sql.join(columns)}`.execute(database.kysely)
+  }
+  await database.run('select 1 as one', [])
+  const [named] = await database.run<{ built: number; written: number }>(
+    `select count(*) filter (where statement like 'select 0%')::int as built,
+       count(*) filter (where statement = 'select 1 as one')::int as written
+     from pg_prepared_statements`,
+    [],
+  )
+  t.same(named, { built: 200, written: 1 })
 })
 
 t.test('a connection that dies in use is trouble of unknown outcome, and the next one works', async t => {
