@@ -1,6 +1,12 @@
 import { requireNamespace, requireRole } from './access.ts'
 import type { Principal } from './api-key.ts'
-import { type CatalogueEntry, MAX_ELEMENTS, MAX_IMPORT_ENTRIES, type Namespace } from './catalogue.ts'
+import {
+  type CatalogueEntry,
+  MAX_ELEMENTS,
+  MAX_IMPORT_ELEMENTS,
+  MAX_IMPORT_ENTRIES,
+  type Namespace,
+} from './catalogue.ts'
 import type { CatalogueOutcome, CatalogueStore } from './catalogue-store.ts'
 import { keyOf } from './catalogue-tree.ts'
 import { Refusal } from './errors.ts'
@@ -58,9 +64,17 @@ export class CatalogueService {
   ): Promise<number> {
     requireWriter(principal, namespace)
     const all: PlacedEntry[] = []
+    let elements = 0
     for await (const placed of entries) {
       if (all.push(placed) > MAX_IMPORT_ENTRIES) {
         throw new Refusal('payload_too_large', `an import has at most ${MAX_IMPORT_ENTRIES} resources`)
+      }
+      elements += placed.entry.elements.length
+      if (elements > MAX_IMPORT_ELEMENTS) {
+        throw new Refusal(
+          'payload_too_large',
+          `the selections of an import have at most ${MAX_IMPORT_ELEMENTS} elements in all`,
+        )
       }
     }
     return this.#write(namespace, all)

@@ -25,6 +25,9 @@ export const MAX_ELEMENTS = 1000
 /** Most entries of one import. They are checked and written by one statement, so they are held in memory. */
 export const MAX_IMPORT_ENTRIES = 200_000
 
+/** Most elements of all selections of one import, for the same reason. */
+export const MAX_IMPORT_ELEMENTS = 500_000
+
 /** How a namespace treats resources that its catalogue does not have. */
 export interface Namespace {
   readonly name: string

@@ -177,8 +177,10 @@ made as (
   insert into ${schema}.sessions
     (id, user_name, client, ttl, named, ends_with_last_lock, started, last_touch, expires_at)
   select u.id, $2, $3, make_interval(secs => $4::float8), $5 = 'make', $5 = 'new' or $6::boolean, clock.t,
-    late_clock.t, coalesce(late_clock.t + make_interval(secs => $4::float8), 'infinity')
-  from usable u, clock, late_clock
+    touch.t, coalesce(touch.t + make_interval(secs => $4::float8), 'infinity')
+  from usable u, clock, late_clock,
+    -- the server's clock may have been set back meanwhile
+    lateral (select greatest(clock.t, late_clock.t) as t) touch
   where not exists (select from present where present.id = u.id) and exists (select from granted)
   on conflict (id) do nothing
   returning id, client, last_touch, expires_at

@@ -143,6 +143,14 @@ t.test('an import that is too large, or a line, is refused', async t => {
   t.equal((await bring(long)).status, 413)
   const many = `${JSON.stringify({ type: 'x', id: '1' })}\n`.repeat(200_001)
   t.equal((await bring(many)).status, 413)
+  const elements = Array.from({ length: 1000 }, (_, index) => ({ type: 'x', id: String(index) }))
+  const selections = Array.from({ length: 501 }, (_, index) => ({
+    type: 'choice',
+    id: String(index),
+    kind: 'selection',
+    elements,
+  }))
+  t.match(await bring(lines(...selections)), { status: 413, json: { detail: /500000 elements/ } })
 })
 
 t.test('in a closed namespace only what the catalogue has can be locked', async t => {
