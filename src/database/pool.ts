@@ -34,6 +34,9 @@ export interface PoolSettings {
  */
 const GRACE_MS = 2000
 
+/** How long the end waits for statements that are under way. Whoever asked for them has been answered by then, or cut off. */
+const END_GRACE_MS = 3000
+
 /**
  * Texts that kysely builds, which depend on what a caller filters by: there are thousands, and their plans must not fill
  * the server. Those that are written in SQL are few and fixed, and always have their names.
@@ -65,6 +68,7 @@ export class Pool implements PostgresPool {
   readonly #settings: PoolSettings
   readonly #names = new Map<string, string>()
   readonly #namesOfBuilt = new Map<string, string>()
+  readonly #inUse = new Set<pg.PoolClient>()
   /** Clients that were warned that a commit was not confirmed by the standby. */
   readonly #warned = new WeakSet<pg.ClientBase>()
   #ended: Promise<void> | undefined
@@ -108,7 +112,8 @@ export class Pool implements PostgresPool {
     } catch (error) {
       throw connectTrouble(error)
     }
-    return new Connection(client, this.#settings, this.#warned, nameOf)
+    this.#inUse.add(client)
+    return new Connection(client, this.#settings, this.#warned, nameOf, () => this.#inUse.delete(client))
   }
 
   /** One statement, written in SQL, on a connection of its own; it commits before this resolves. */
@@ -121,10 +126,21 @@ export class Pool implements PostgresPool {
     }
   }
 
-  /** Resolves when every statement has ended; safe to call twice. */
+  /** Resolves when every statement has ended, or was given up after some seconds; safe to call twice. */
   end(): Promise<void> {
-    this.#ended ??= this.#pool.end()
+    this.#ended ??= this.#endSoon()
     return this.#ended
+  }
+
+  async #endSoon(): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const client of this.#inUse) breakOff(client)
+    }, END_GRACE_MS)
+    try {
+      await this.#pool.end()
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Runs once for each new connection, before its first use. */
@@ -182,6 +198,7 @@ class Connection implements PostgresPoolClient {
   readonly #deadlineMs: number
   readonly #warned: WeakSet<pg.ClientBase>
   readonly #nameOf: (text: string) => string | undefined
+  readonly #released: () => void
   #broken = false
 
   constructor(
@@ -189,11 +206,13 @@ class Connection implements PostgresPoolClient {
     settings: PoolSettings,
     warned: WeakSet<pg.ClientBase>,
     nameOf: (text: string) => string | undefined,
+    released: () => void,
   ) {
     this.#client = client
     this.#deadlineMs = settings.statementTimeoutMs + GRACE_MS
     this.#warned = warned
     this.#nameOf = nameOf
+    this.#released = released
   }
 
   query<R>(text: string, values: readonly unknown[]): Promise<PostgresQueryResult<R>>
@@ -207,6 +226,7 @@ class Connection implements PostgresPoolClient {
   }
 
   release(): void {
+    this.#released()
     this.#client.release(this.#broken)
   }
 
@@ -254,9 +274,7 @@ async function withDeadline<T>(client: pg.ClientBase, ms: number, work: () => Pr
   let late = false
   const timer = setTimeout(() => {
     late = true
-    // pg has no call for this; `end()` would wait for the statement
-    const { connection } = client as unknown as { connection: { stream: Socket } }
-    connection.stream.destroy()
+    breakOff(client)
   }, ms)
   try {
     return await work()
@@ -268,4 +286,10 @@ async function withDeadline<T>(client: pg.ClientBase, ms: number, work: () => Pr
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** pg has no call for this; `end()` would wait for the statement. */
+function breakOff(client: pg.ClientBase): void {
+  const { connection } = client as unknown as { connection: { stream: Socket } }
+  connection.stream.destroy()
 }

@@ -163,6 +163,14 @@ t.test('however many texts callers bring about, what is written in SQL keeps its
   t.same(named, { built: 200, written: 1 })
 })
 
+t.test('closing does not wait for a statement of a minute', async t => {
+  const database = open(t, await freshDatabase(t), { statementTimeoutMs: 120_000 })
+  const slow = troubleOf(database.run('select pg_sleep(100)', []))
+  await eventually('the statement is under way', async () => database.connections.total === 1)
+  await database.close()
+  t.match(await slow, { code: 'database_unavailable', outcome: 'unknown' })
+})
+
 t.test('a connection that dies in use is trouble of unknown outcome, and the next one works', async t => {
   const stores = await openStores(t)
   const session = named()
