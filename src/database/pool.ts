@@ -10,7 +10,7 @@ export interface PoolSettings {
   readonly url: string
   /** Connections at most. */
   readonly max: number
-  /** How long a request may wait for a connection, in ms. */
+  /** How long a request may wait for a connection, in ms; where one is made for it, once more to prepare that one. */
   readonly connectTimeoutMs: number
   /** After which the server gives up on a statement, in ms. */
   readonly statementTimeoutMs: number
@@ -150,11 +150,23 @@ export class Pool implements PostgresPool {
     client.on('notice', notice => {
       if (notice.code === '01000') this.#warned.add(client)
     })
-    const { statementTimeoutMs, lockTimeoutMs, transactionPooler, allowUnsafe } = this.#settings
-    const query = (text: string) =>
-      withDeadline(client, statementTimeoutMs + GRACE_MS, () => client.query<ServerSettings>(text))
+    const { connectTimeoutMs, allowUnsafe } = this.#settings
+    const found = await withDeadline(client, connectTimeoutMs, () => this.#settle(client))
+    const problems = found === undefined ? ['the server does not tell its settings'] : unsafeSettings(found)
+    if (problems.length > 0 && !allowUnsafe) {
+      throw new DatabaseTrouble(
+        'database_unavailable',
+        'unchanged',
+        `the database would lose granted locks: ${problems.join('; ')}`,
+      )
+    }
+  }
+
+  /** Gives the connection its settings, and answers with those of its server. */
+  async #settle(client: pg.ClientBase): Promise<ServerSettings | undefined> {
+    const { statementTimeoutMs, lockTimeoutMs, transactionPooler } = this.#settings
     if (!transactionPooler) {
-      await query(`select
+      await client.query(`select
         set_config('statement_timeout', '${statementTimeoutMs}', false),
         set_config('lock_timeout', '${lockTimeoutMs}', false),
         set_config('idle_in_transaction_session_timeout', '2000', false),
@@ -165,16 +177,8 @@ export class Pool implements PostgresPool {
         set_config('max_parallel_workers_per_gather', '0', false),
         set_config('jit', 'off', false)`)
     }
-    const { rows } = await query(SERVER_SETTINGS_SQL)
-    const problems =
-      rows[0] === undefined ? ['the server does not tell its settings'] : unsafeSettings(rows[0])
-    if (problems.length > 0 && !allowUnsafe) {
-      throw new DatabaseTrouble(
-        'database_unavailable',
-        'unchanged',
-        `the database would lose granted locks: ${problems.join('; ')}`,
-      )
-    }
+    const { rows } = await client.query<ServerSettings>(SERVER_SETTINGS_SQL)
+    return rows[0]
   }
 
   /**

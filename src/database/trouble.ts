@@ -56,10 +56,14 @@ export function isFaultOfStatement(error: unknown): boolean {
 }
 
 /**
- * What a failure to get a connection means: the statement was never sent, so nothing changed.
+ * What a failure to get a connection means: the statement was never sent, so nothing changed, whatever became of the
+ * statements that prepare a new connection.
  */
 export function connectTrouble(error: unknown): unknown {
-  if (error instanceof DatabaseTrouble) return error
+  if (error instanceof DatabaseTrouble) {
+    if (error.outcome === 'unchanged') return error
+    return new DatabaseTrouble(error.code, 'unchanged', error.message, { cause: error })
+  }
   const waited = error instanceof Error && error.message.includes('timeout')
   if (waited) {
     return new DatabaseTrouble(

@@ -232,6 +232,36 @@ t.test('a server that is not there, or refuses, is trouble that changed nothing'
   })
 })
 
+t.test(
+  'a server that lets one in and then says nothing is given up in time, and nothing changed',
+  async t => {
+    const url = new URL(await freshDatabase(t))
+    let isStuck = true
+    const proxy = createServer(client => {
+      const server = connect(Number(url.port), url.hostname)
+      for (const socket of [client, server]) socket.on('error', () => {})
+      server.pipe(client)
+      client.once('close', () => server.destroy())
+      client.on('data', (bytes: Buffer) => {
+        // the first statement: what comes before it, of a start or a password, begins otherwise
+        if (isStuck && bytes[0] === 'Q'.charCodeAt(0)) client.removeAllListeners('data').resume()
+        else server.write(bytes)
+      })
+    })
+    t.teardown(() => proxy.close())
+    await event(proxy.listen(0, '127.0.0.1'), 'listening')
+    const behind = new URL(url)
+    behind.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const database = open(t, behind.href, { max: 1, connectTimeoutMs: 1000, statementTimeoutMs: 60_000 })
+    const started = performance.now()
+    t.match(await troubleOf(database.run('select 1', [])), { code: 'database_timeout', outcome: 'unchanged' })
+    const tookMs = performance.now() - started
+    t.ok(tookMs < 10_000, `it took ${Math.round(tookMs)} ms, and statements may take 60 s`)
+    isStuck = false
+    t.same(await database.run('select 1 as one', []), [{ one: 1 }], 'the place in the pool is free again')
+  },
+)
+
 t.test('a server whose settings lose locks is refused unless that is allowed', async t => {
   const url = await freshDatabase(t)
   const name = new URL(url).pathname.slice(1)
