@@ -3,7 +3,7 @@ import type { RequestMiddleware } from './context.ts'
 import type { Metrics } from './metrics.ts'
 import { requestIdOf } from './request-id.ts'
 
-/** What nginx calls a request whose client went away before the answer. */
+/** What nginx calls a request whose client went away before it had the answer. */
 const CLIENT_GONE = 499
 
 /** Stands for every path that is no route of ours: paths themselves would make a series of each typing error. */
@@ -23,7 +23,9 @@ export function requestLog(log: Logger, metrics: Metrics): RequestMiddleware {
     ctx.res.setHeader('X-Request-Id', requestId)
     ctx.res.once('close', () => {
       const durationMs = performance.now() - started
-      const status = ctx.res.writableFinished ? ctx.res.statusCode : CLIENT_GONE
+      // Node takes an answer for finished too that went down with its connection
+      const isAnswered = ctx.res.writableFinished && !ctx.req.socket.destroyed
+      const status = isAnswered ? ctx.res.statusCode : CLIENT_GONE
       metrics.countRequest(ctx.method, state.route ?? NO_ROUTE, status, durationMs / 1000)
       const level = levelOf(status, state.route)
       if (!log.isLevelEnabled(level)) return

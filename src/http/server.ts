@@ -11,6 +11,8 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number
   readonly connectionsCheckingIntervalMs: number
   readonly keepAliveTimeoutMs: number
+  /** For which an answer that is given may wait for its client to read any of it. */
+  readonly unreadTimeoutMs: number
   readonly maxConnections: number
   /** From one address; 0: as many as there are. */
   readonly maxConnectionsPerClient: number
@@ -24,6 +26,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   // above the 60 s after which common balancers drop an idle connection: whoever closes first may cut off a
   // request that the other has just sent
   keepAliveTimeoutMs: 65_000,
+  unreadTimeoutMs: 30_000,
   maxConnections: 10_000,
   maxConnectionsPerClient: 0,
 }
@@ -66,6 +69,7 @@ export class HttpServer {
   readonly #sockets = new Map<Duplex, Connection>()
   readonly #perClient: ConnectionCounts | undefined
   readonly #refused: RefusedConnection
+  readonly #unreadTimeoutMs: number
   #isDraining = false
 
   constructor(
@@ -74,6 +78,7 @@ export class HttpServer {
     refused: RefusedConnection = () => {},
   ) {
     this.#refused = refused
+    this.#unreadTimeoutMs = limits.unreadTimeoutMs
     this.#server = createServer({
       // Node's own refusal would have no body; the application refuses instead
       requireHostHeader: false,
@@ -200,12 +205,25 @@ export class HttpServer {
       // Node resumes at the end of each request, in the next tick: a pause has to come behind that
       process.nextTick(() => process.nextTick(() => pauseIfFull(socket, connection)))
     }
+    response.once('prefinish', () => this.#boundReading(socket, response))
     response.once('close', () => {
       if (connection.answer === response) connection.answer = undefined
       connection.underWay -= 1
       if (connection.underWay === MAX_PIPELINED - 1) socket.resume()
     })
     return true
+  }
+
+  /**
+   * Cuts off a client that does not read its answer: it would keep the answer and the connection for ever. Node closes
+   * a socket that times out, and begins anew where the system has taken any bytes meanwhile, so that a slow client gets
+   * all of it. Usual answers are with the system by now, and cost nothing here.
+   */
+  #boundReading(socket: Socket, response: ServerResponse): void {
+    if (socket.writableLength === 0) return
+    socket.setTimeout(this.#unreadTimeoutMs)
+    // before Node's own listener, which sets the keep-alive time-out; behind a pipelined request it sets none
+    response.prependOnceListener('finish', () => socket.setTimeout(0))
   }
 
   /** Node counts a socket that has sent nothing as busy. */

@@ -1,7 +1,12 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import Koa from 'koa'
+import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { Metrics } from '../../src/http/metrics.ts'
+import { requestLog } from '../../src/http/request-log.ts'
 import { DEFAULT_HTTP_LIMITS, HttpServer } from '../../src/http/server.ts'
 import { exchange, rawSocket } from './raw-socket.ts'
 
@@ -196,6 +201,84 @@ t.test('rubbish after an answer was begun is not answered into the middle of it'
   raw.socket.write('rubbish\r\n')
   const answer = await raw.closed()
   t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+})
+
+/** More than the systems on both sides take for a client that does not read. */
+const LARGE = Buffer.alloc(48 * 1024 * 1024, 'x')
+
+t.test('a client that does not read its answer is cut off, and its request counted', async t => {
+  const metrics = new Metrics()
+  const app = new Koa()
+    .use(requestLog(pino({ level: 'silent' }), metrics))
+    .use(ctx => {
+      ctx.body = LARGE
+    })
+    // the answer that could not be finished
+    .on('error', () => {})
+  const { server, port } = await listening(t, app.callback(), {
+    ...DEFAULT_HTTP_LIMITS,
+    unreadTimeoutMs: 200,
+  })
+  const socket = connect({ port, host: '127.0.0.1' })
+  t.teardown(() => socket.destroy())
+  socket.write(GET)
+  await once(socket, 'readable')
+  await noneOpen(server)
+  t.match(
+    await metrics.registry.metrics(),
+    /duration_seconds_count{method="GET",route="none",status="499"} 1/,
+  )
+})
+
+t.test('a client that reads slowly but steadily gets all of a large answer', async t => {
+  const unreadTimeoutMs = 1000
+  const { port } = await listening(t, (_request, response) => response.end(LARGE), {
+    ...DEFAULT_HTTP_LIMITS,
+    unreadTimeoutMs,
+  })
+  const socket = connect({ port, host: '127.0.0.1' })
+  t.teardown(() => socket.destroy())
+  socket.write('GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  const started = performance.now()
+  let [bytes, rested] = [0, 0]
+  for await (const chunk of socket) {
+    bytes += chunk.length
+    if (bytes - rested < LARGE.length / 24) continue
+    rested = bytes
+    await pause(unreadTimeoutMs / 10)
+  }
+  t.ok(bytes > LARGE.length, `${bytes} bytes`)
+  t.ok(performance.now() - started > 2 * unreadTimeoutMs, 'it took longer than a client may rest')
+})
+
+t.test('a client that has read a large answer may let the next one wait', async t => {
+  const unreadTimeoutMs = 200
+  const asked: ServerResponse[] = []
+  const { port } = await listening(
+    t,
+    (_request, response) => {
+      asked.push(response)
+      if (asked.length === 1) response.end(LARGE)
+    },
+    { ...DEFAULT_HTTP_LIMITS, unreadTimeoutMs },
+  )
+  const socket = connect({ port, host: '127.0.0.1' })
+  t.teardown(() => socket.destroy())
+  // the second one is already there when the first is read to its end
+  socket.write(GET + GET)
+  let bytes = 0
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    bytes += chunk.length
+    if (bytes > LARGE.length) break
+  }
+  await pause(4 * unreadTimeoutMs)
+  asked[1]?.end('done')
+  let last = ''
+  for await (const chunk of socket) {
+    last = chunk.toString()
+    if (last.endsWith('done')) break
+  }
+  t.match(last, /done$/)
 })
 
 t.test('a client that sends its body to the end finds the answer that was given before it', async t => {
