@@ -93,11 +93,16 @@ function asset(
   }
 }
 
-/** Read once, when first asked for: most processes are never asked. */
+/** Read once, when first asked for: most processes are never asked. A failure is not kept. */
 function vendored(name: string): () => Promise<Buffer> {
   let content: Promise<Buffer> | undefined
-  return () => {
+  return async () => {
     content ??= readFile(new URL(name, FILES))
-    return content
+    try {
+      return await content
+    } catch (error) {
+      content = undefined
+      throw error
+    }
   }
 }

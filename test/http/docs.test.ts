@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { apiDocument } from '../../src/http/app.ts'
 import { v1 } from '../../src/http/v1/family.ts'
@@ -28,6 +30,32 @@ t.test('the vendored files may be kept for ever, the page may not', async t => {
   const bundle = /src="(docs\/[\d.]+\/swagger-ui-bundle\.js)"/.exec(text)?.[1]
   const file = await service.call('GET', `/${bundle}`)
   t.match(file.headers.get('cache-control'), /immutable/)
+})
+
+t.test('a file that could not be read at first is there when it can be', async t => {
+  const script = `
+    import { closeSync, openSync } from 'node:fs'
+    import { docsRoutes } from ${JSON.stringify(new URL('../../src/http/docs.js', import.meta.url).href)}
+    const { handle } = docsRoutes.find(({ path }) => path.endsWith('.css'))
+    const tell = () => handle().then(({ body }) => String(body.length > 0), ({ code }) => code)
+    const open = []
+    try {
+      for (;;) open.push(openSync(process.execPath))
+    } catch {}
+    const first = await tell()
+    for (const file of open) closeSync(file)
+    console.log(first, await tell())
+  `
+  const { stdout } = await promisify(execFile)('/bin/sh', [
+    '-c',
+    'ulimit -n 64 && exec "$@"',
+    'sh',
+    process.execPath,
+    '--input-type=module',
+    '--eval',
+    script,
+  ])
+  t.equal(stdout, 'EMFILE true\n')
 })
 
 t.test('the version in the addresses is the one that is vendored', async t => {
