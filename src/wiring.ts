@@ -116,7 +116,12 @@ export function wire(
     maxConnections: config.MAX_CONNECTIONS,
     maxConnectionsPerClient: config.MAX_CONNECTIONS_PER_CLIENT,
   }
-  const http = new HttpServer(app.callback(), limits, limit => serviceMetrics.connectionRefused(limit))
+  const http = new HttpServer(
+    app.callback(),
+    limits,
+    limit => serviceMetrics.connectionRefused(limit),
+    (error, count) => log.warn({ err: error, count }, 'connections of clients could not be taken'),
+  )
   return { database, background, bulk, readiness, keys, sweeper, historyKeeper, metrics, http }
 }
 

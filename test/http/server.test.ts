@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { connect, Server } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import Koa from 'koa'
 import { pino } from 'pino'
@@ -64,6 +64,29 @@ t.test('a port in use is an error with the code of the system', async t => {
   const { port } = await listening(t, answerAtOnce)
   const second = new HttpServer(answerAtOnce)
   await t.rejects(second.listen({ host: '127.0.0.1', port }), { code: 'EADDRINUSE' })
+})
+
+t.test('connections that the system does not let it take end nothing, and are told now and then', async t => {
+  let net: Server | undefined
+  const told: unknown[] = []
+  const server = new HttpServer(
+    (request, response) => {
+      if ('server' in request.socket && request.socket.server instanceof Server) net = request.socket.server
+      response.end('done')
+    },
+    DEFAULT_HTTP_LIMITS,
+    undefined,
+    (error, count) => told.push([error, count]),
+  )
+  t.teardown(() => server.drain(0))
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
+  const get = 'GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+  t.match(await exchange(port, get), /done/)
+  // as Node tells of it: where the descriptors run out the event loop closes most such connections itself
+  const error = Object.assign(new Error('accept EMFILE'), { code: 'EMFILE', syscall: 'accept' })
+  for (let time = 0; time < 1000; time += 1) net?.emit('error', error)
+  t.match(await exchange(port, get), /done/)
+  t.same(told, [[error, 1]])
 })
 
 t.test('a drain answers what is under way, says close, and takes nothing new', async t => {
