@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { Client } from './support/client.ts'
 import { freshDatabase } from './support/database.ts'
@@ -80,4 +83,29 @@ t.test('A service that cannot start does not tell the password of its database',
   t.teardown(() => service.stop('SIGKILL'))
   t.equal(await service.exited, 1)
   t.notOk((service.said.out + service.said.err).includes(password))
+})
+
+t.test('A log that nobody reads takes a bounded memory, and says how many lines it lost', async t => {
+  const lines = 400
+  const script = `
+    import { setImmediate as turn } from 'node:timers/promises'
+    import { createLogger } from ${JSON.stringify(new URL('../src/logging.js', import.meta.url).href)}
+    const log = createLogger('info', { maxWaitingBytes: 1024 * 1024 })
+    for (let line = 0; line < ${lines}; line += 1) {
+      log.info({ text: 'x'.repeat(10_000) }, 'written')
+      await turn()
+    }
+    process.stdout.write('done')
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  const said = (await text(child.stderr)).trimEnd().split('\n')
+  const loss = JSON.parse(said.pop() ?? '')
+  t.match(loss, { level: 40, msg: /lost/ })
+  t.equal(said.length + loss.lines, lines)
+  // what is on its way in pipes and streams comes on top
+  t.ok(said.length < 200, `${said.length} lines of 10 kB were kept`)
 })
