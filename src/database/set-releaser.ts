@@ -9,7 +9,7 @@ const NO_LIMIT = 2 ** 31 - 2
 
 /**
  * Releases sets of locks: as many as an acquire may name with the connections of requests, more with those for
- * large statements.
+ * large statements. How many are named is known before; of the others the first try tells.
  */
 export class SetReleaser {
   readonly #database: Database
@@ -21,11 +21,11 @@ export class SetReleaser {
   }
 
   async release(selection: ReleaseSelection): Promise<ReleaseOutcome> {
-    const { kind } = selection.which
-    const isNamed = kind === 'locks' || kind === 'resources'
-    const small = await this.#send(selection, isNamed ? NO_LIMIT : MAX_RESOURCES_PER_ACQUIRE, false)
-    if (small[0]?.state !== 'too_many') return outcomeOf(selection, small)
-    const most = kind === 'expanded' ? MAX_EXPANDED_RESOURCES : NO_LIMIT
+    if (namedBy(selection.which) <= MAX_RESOURCES_PER_ACQUIRE) {
+      const small = await this.#send(selection, MAX_RESOURCES_PER_ACQUIRE, false)
+      if (small[0]?.state !== 'too_many') return outcomeOf(selection, small)
+    }
+    const most = selection.which.kind === 'expanded' ? MAX_EXPANDED_RESOURCES : NO_LIMIT
     return outcomeOf(selection, await this.#send(selection, most, true))
   }
 
@@ -55,6 +55,12 @@ const TEXTS = {
     this.made.set(key, text)
     return text
   },
+}
+
+/** 0 where the selection names none. */
+function namedBy(which: ReleaseSelection['which']): number {
+  if (which.kind === 'locks') return which.lockIds.length
+  return which.kind === 'resources' ? which.resources.length : 0
 }
 
 function selectedBy(which: ReleaseSelection['which']): readonly unknown[] {

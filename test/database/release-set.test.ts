@@ -1,7 +1,18 @@
 import t from 'tap'
+import { Database } from '../../src/database/database.ts'
+import { LockRepository } from '../../src/database/lock-repository.ts'
 import type { ReleaseSelection } from '../../src/locks/release.ts'
 import { putEntries, putTree } from '../support/catalogue.ts'
-import { acquire, expire, faults, granted, named, openStores, type Stores } from '../support/database.ts'
+import {
+  acquire,
+  expire,
+  faults,
+  granted,
+  named,
+  openStores,
+  POOL_SETTINGS,
+  type Stores,
+} from '../support/database.ts'
 import { connectedTo } from '../support/scratch-database.ts'
 import { untilWaiting } from '../support/waiting.ts'
 
@@ -176,6 +187,46 @@ t.test('a tree of thousands is released whole or not at all', async t => {
   t.equal(await stores.sessions.count(), 0)
   t.same(await faults(stores), [])
 })
+
+t.test(
+  'more named locks than an acquire takes are released by the connections for large statements',
+  async t => {
+    const stores = await openStores(t)
+    const ids: string[] = []
+    for (let from = 0; from < 5000; from += 1000) {
+      const some = Array.from({ length: 1000 }, (_, index) => `thing ${from + index}`)
+      ids.push(...(await granted(stores, some)).map(({ id }) => id))
+    }
+    const nowhere = new Database({ ...POOL_SETTINGS, url: 'postgres://nobody@127.0.0.1:1/none' }, 'leasehold')
+    t.teardown(() => nowhere.close())
+    const locks = new LockRepository(nowhere, { retried: () => {} }, { bulk: stores.database })
+    const by = (lockIds: readonly string[], holder = 'alice') =>
+      locks.releaseSet({ namespace: 'tests', which: { kind: 'locks', lockIds }, holder })
+    const small = ids.slice(0, 1000)
+    await t.rejects(
+      by(small),
+      { name: 'DatabaseTrouble', outcome: 'unchanged' },
+      'these go where requests go',
+    )
+    t.match(await by(ids, 'bob'), { kind: 'conflict', conflictCount: 5000 })
+    t.equal(await stores.locks.count(), 5000)
+    const outcome = await by(ids)
+    t.match(outcome, { kind: 'released', count: 5000, holders: ['alice'] })
+    t.equal(outcome.kind === 'released' && outcome.locks.length, 1000)
+    t.match(await by([...ids, '4711']), { kind: 'released', count: 0 })
+    const resources = Array.from({ length: 1001 }, (_, index) => ({ type: 'thing', id: `thing ${index}` }))
+    await granted(stores, ['thing 0', 'thing 1000'])
+    t.match(
+      await locks.releaseSet({
+        namespace: 'tests',
+        which: { kind: 'resources', resources },
+        holder: 'alice',
+      }),
+      { kind: 'released', count: 2 },
+    )
+    t.same(await faults(stores), [])
+  },
+)
 
 t.test('a release that waits for a session judges by the time after the wait', async t => {
   const stores = await openStores(t)
