@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AcquireOutcome, AcquireRequest } from '../locks/acquire.ts'
-import { DatabaseTrouble } from '../locks/errors.ts'
+import { troubleOfMany } from '../locks/errors.ts'
 import { MAX_RESOURCES_PER_ACQUIRE } from '../locks/resource.ts'
 import { crowdsOf, verdictBehind } from './crowd.ts'
 import type { Database } from './database.ts'
@@ -266,10 +266,4 @@ export class Acquirer {
     }
     return verdict
   }
-}
-
-/** What changed nothing for one request comes when others of the same call may have been granted already. */
-export function troubleOfMany(error: unknown): unknown {
-  if (!(error instanceof DatabaseTrouble) || error.outcome === 'unknown') return error
-  return new DatabaseTrouble(error.code, 'unknown', error.message, { cause: error.cause })
 }

@@ -71,3 +71,21 @@ export class DatabaseTrouble extends Error {
     this.outcome = outcome
   }
 }
+
+/**
+ * Trouble of one of several changes that are answered together: what left nothing changed by itself comes when
+ * others of them may have been made already.
+ */
+export function troubleOfMany(error: unknown): unknown {
+  if (!(error instanceof DatabaseTrouble) || error.outcome === 'unknown') return error
+  return new DatabaseTrouble(error.code, 'unknown', error.message, { cause: error.cause })
+}
+
+/** Does what follows a change of the same request: whatever its trouble says of itself, something was changed. */
+export async function afterChange<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw troubleOfMany(error)
+  }
+}

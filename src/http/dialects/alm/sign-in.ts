@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Principal } from '../../../locks/api-key.ts'
-import { Refusal } from '../../../locks/errors.ts'
+import { afterChange, Refusal } from '../../../locks/errors.ts'
 import { type Credentials, readCredentials } from '../../authentication.ts'
 import { parseJson } from '../../json.ts'
 import type { Reply } from '../../route.ts'
@@ -33,7 +33,7 @@ export function signInRoutes(settings: AlmSettings): WireRoute[] {
     const principal = await requireUser(request, credentials)
     const value = await openSignIn(request, settings, principal)
     const siteValue = ownSiteSessionOf(value)
-    await openSiteSession(request, settings, principal, siteValue)
+    await afterChange(() => openSiteSession(request, settings, principal, siteValue))
     return {
       status: 200,
       headers: {
@@ -101,10 +101,13 @@ async function signOut(request: WireRequest): Promise<Reply> {
     // the last to go: a sign-out that failed half-way can be sent again
     ...(signInValue === undefined ? [] : [secretOf(SIGN_IN_COOKIE, signInValue)]),
   ]
-  for (const signIn of await request.services.signIns.touch(secrets, request.origin)) {
+  const found = await request.services.signIns.touch(secrets, request.origin)
+  let hasEnded = false
+  for (const signIn of found) {
     if (signIn === undefined) continue
     request.actsFor(signIn.principal)
-    await request.services.signIns.end(signIn)
+    const end = () => request.services.signIns.end(signIn)
+    if (await (hasEnded ? afterChange(end) : end())) hasEnded = true
   }
   return {
     status: 200,

@@ -41,6 +41,6 @@ export async function callerOf(request: WireRequest, settings: PolarisSettings):
   }
   request.actsFor(signIn.principal, settings.namespace)
   const caller = { principal: signIn.principal, client: workstationOf(params) }
-  if (settings.clearsLocksAtSignIn) await clearEarlierLocks(services, settings, { caller, signIn, secret })
+  if (settings.clearsLocksAtSignIn) await clearEarlierLocks(request, settings, { caller, signIn, secret })
   return caller
 }

@@ -1,8 +1,12 @@
+import { troubleOfMany } from '../../../locks/errors.ts'
 import type { SignIn } from '../../../locks/sign-in.ts'
-import type { AppServices } from '../../services.ts'
+import type { WireRequest, WireRoute } from '../../wire-route.ts'
 import type { Caller } from './caller.ts'
 import { everyLock } from './listing.ts'
 import type { PolarisSettings } from './settings.ts'
+
+/** The requests, as long as they last, that have released earlier locks. */
+const CLEARED = new WeakSet<WireRequest>()
 
 /** Whose first call it may be, and with which secret the token was found. */
 interface FirstCall {
@@ -21,20 +25,40 @@ interface FirstCall {
  * later is a lock of its own, and none of those.
  */
 export async function clearEarlierLocks(
-  services: AppServices,
+  request: WireRequest,
   settings: PolarisSettings,
   { caller: { principal, client }, signIn, secret }: FirstCall,
 ): Promise<void> {
   // a viewer releases nothing, and the first call of a locker's token is still to come
   if (principal.role === 'viewer') return
+  const { services } = request
   const marker = `${secret} at ${client}`
   if (await services.signIns.isOpen(marker)) return
   const held = await everyLock(services, settings, principal, { holder: principal.user, client })
   const earlier = held.filter(lock => lock.lockTime < signIn.session.started)
   if (earlier.length > 0) {
     const which = { kind: 'locks', lockIds: earlier.map(lock => lock.id) } as const
-    await services.locks.releaseSet(principal, { namespace: settings.namespace, which, client })
+    const outcome = await services.locks.releaseSet(principal, {
+      namespace: settings.namespace,
+      which,
+      client,
+    })
+    if (outcome.kind === 'released' && outcome.count > 0) CLEARED.add(request)
   }
   const ttlSeconds = signIn.session.expiresInSeconds
   if (ttlSeconds !== null) await services.signIns.open(principal, { secret: marker, client, ttlSeconds })
+}
+
+/** A route that may clear first: once it has, trouble with the rest is not answered as if nothing had changed. */
+export function clearingFirst(route: WireRoute): WireRoute {
+  return {
+    ...route,
+    async handle(request) {
+      try {
+        return await route.handle(request)
+      } catch (error) {
+        throw CLEARED.has(request) ? troubleOfMany(error) : error
+      }
+    },
+  }
 }

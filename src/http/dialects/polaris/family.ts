@@ -1,4 +1,5 @@
 import type { WireFamily } from '../../route-family.ts'
+import { clearingFirst } from './clearing.ts'
 import { presentPolarisError } from './errors.ts'
 import { locking } from './locking.ts'
 import { looking } from './looking.ts'
@@ -19,6 +20,10 @@ export function polaris(settings: PolarisSettings): WireFamily {
     // 1,000 numbers of ten digits, each on a line of its own
     bodyLimitBytes: 64 * 1024,
     presentError: presentPolarisError,
-    routes: [serviceStatus, ...signingIn, ...locking(settings), ...looking(settings), ...unlocking(settings)],
+    routes: [
+      serviceStatus,
+      ...signingIn,
+      ...[...locking(settings), ...looking(settings), ...unlocking(settings)].map(clearingFirst),
+    ],
   }
 }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { expire } from '../../../support/database.ts'
+import { holdUp } from '../../../support/hold-up.ts'
 import { DIALECTS, startService } from '../../service.ts'
 import { AlmClient, API, basic, cookieHeader, cookiesOf, entities, REST, send } from './client.ts'
 
@@ -449,4 +450,50 @@ t.test('a wrong XSRF token is refused, none is not, unless the settings want one
     )
     t.equal((await client.call('POST', '/qcbin/authentication-point/logout')).status, 200)
   }
+})
+
+t.test('trouble after the first of two changes does not say that nothing was changed', async t => {
+  const slow = await startService(t, { stores: { lockTimeoutMs: 50 } })
+  const alice = await new AlmClient(slow).signIn('alice', slow.keys.alice)
+  await alice.call('POST', API, { body: entities(2) })
+  const Authorization = basic('alice', slow.keys.alice)
+  const isKnown = /nothing was changed/
+  const isUnknown = /whether the change happened is not known/
+  const clients = () => slow.stores.sql('select client from sessions order by client')
+
+  await t.test('a sign-out that has ended the site session', async t => {
+    const letGo = await holdUp(
+      t,
+      slow.stores,
+      'update on sessions',
+      `new.ended_at is not null and new.client = 'ALM sign-in'`,
+    )
+    const { status, text } = await alice.call('GET', '/qcbin/authentication-point/logout')
+    t.equal(status, 504)
+    t.match(text, isUnknown)
+    t.same(await clients(), [{ client: 'ALM sign-in' }], 'the other is gone')
+    t.same(await slow.stores.sql('select id from locks'), [], 'and its lock')
+    // now the sign-in is the only one to end
+    t.match((await alice.call('GET', '/qcbin/authentication-point/logout')).text, isKnown)
+    await letGo()
+    t.equal((await alice.call('GET', '/qcbin/authentication-point/logout')).status, 200)
+    t.same(await clients(), [])
+  })
+
+  await t.test('a sign-in that was opened without its site session', async t => {
+    await holdUp(t, slow.stores, 'insert on sessions', `new.client is distinct from 'ALM sign-in'`)
+    const { status, json } = await new AlmClient(slow).call('POST', SIGN_IN, { headers: { Authorization } })
+    t.equal(status, 504)
+    t.match(json.Title, isUnknown)
+    t.same(await clients(), [{ client: 'ALM sign-in' }])
+  })
+
+  await t.test('a sign-in alone is one change', async t => {
+    await holdUp(t, slow.stores, 'insert on sessions', 'true')
+    const { status, text } = await new AlmClient(slow).call('GET', AUTHENTICATE, {
+      headers: { Authorization },
+    })
+    t.equal(status, 504)
+    t.match(text, isKnown)
+  })
 })

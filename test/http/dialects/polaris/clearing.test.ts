@@ -1,6 +1,7 @@
 import t from 'tap'
+import { holdUp } from '../../../support/hold-up.ts'
 import { startService } from '../../service.ts'
-import { PolarisClient, polarisSettings } from './client.ts'
+import { locksAt, PolarisClient, polarisSettings, type SignedIn } from './client.ts'
 
 const CLEARS = { dialects: polarisSettings({ clearsLocksAtSignIn: true }) }
 
@@ -91,4 +92,37 @@ t.test('what tells that it was done is no token', async t => {
   ])
   const authorization = `PAS polaris:${alice.token}:${alice.secret} at 15`
   t.equal((await alice.send('GET', '', { headers: { authorization } })).status, 401)
+})
+
+t.test('trouble after locks were cleared does not say that nothing was changed', async t => {
+  const service = await startService(t, { ...CLEARS, stores: { lockTimeoutMs: 50 } })
+  const { stores } = service
+  const client = new PolarisClient(service)
+  const isKnown = { status: 504, json: { Message: /nothing was changed/ } }
+  const isUnknown = { status: 504, json: { Message: /whether the change happened is not known/ } }
+  const look = ({ authorization }: SignedIn) =>
+    service.call('GET', locksAt(15), { headers: { authorization } })
+  const lock = ({ authorization }: SignedIn, id: number) =>
+    service.call('POST', locksAt(15), {
+      headers: { authorization },
+      body: { ObjectTypeID: 27, ObjectID: id },
+    })
+  const before = await client.workstation('alice', 15)
+  await before.lock(27, 1)
+
+  const second = await client.signIn('alice')
+  const letGo = await holdUp(t, stores, 'insert on sessions', `new.client = '15'`)
+  t.match(await look(second), isUnknown, 'what tells that it was done could not be written')
+  t.same(await stores.sql('select id from locks'), [])
+  t.match(await look(second), isKnown, 'nothing was left to clear')
+  await letGo()
+
+  await before.lock(27, 1)
+  const third = await client.signIn('alice')
+  const letGoOfLocks = await holdUp(t, stores, 'insert on locks', 'true')
+  t.match(await lock(third, 2), isUnknown, 'the earlier lock went, the new one was not had')
+  t.same(await stores.sql('select id from locks'), [])
+  t.match(await lock(third, 2), isKnown, 'this call has cleared nothing')
+  await letGoOfLocks()
+  t.equal((await lock(third, 2)).status, 200)
 })
