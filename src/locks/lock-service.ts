@@ -5,7 +5,7 @@ import { Refusal } from './errors.ts'
 import type { JsonObject, Lock } from './lock.ts'
 import type { LockFilter, LockStore } from './lock-store.ts'
 import type { ReleaseChoice, ReleaseOutcome } from './release.ts'
-import { MAX_LISTED_BELOW, MAX_RESOURCES_PER_ACQUIRE, type Resource } from './resource.ts'
+import { MAX_LISTED_WHOLE, MAX_RESOURCES_PER_ACQUIRE, type Resource } from './resource.ts'
 import { DEFAULT_TTL_SECONDS } from './session.ts'
 
 /** What a caller asks for; `undefined` means that the caller did not say. */
@@ -181,7 +181,7 @@ export class LockService {
 
   /**
    * The live locks of a resource and of everything that it stands for by the catalogue, in the order of their types
-   * and ids. `isWhole` is false where MAX_LISTED_BELOW of them are not all.
+   * and ids. `isWhole` is false where MAX_LISTED_WHOLE of them are not all.
    */
   async listBelow(
     principal: Principal,
@@ -189,8 +189,8 @@ export class LockService {
     expand: Expand,
   ): Promise<{ readonly locks: readonly Lock[]; readonly isWhole: boolean }> {
     requireNamespace(principal, resource.namespace)
-    const found = await this.#store.listBelow(resource, expand, MAX_LISTED_BELOW + 1)
-    return { locks: found.slice(0, MAX_LISTED_BELOW), isWhole: found.length <= MAX_LISTED_BELOW }
+    const found = await this.#store.listBelow(resource, expand, MAX_LISTED_WHOLE + 1)
+    return { locks: found.slice(0, MAX_LISTED_WHOLE), isWhole: found.length <= MAX_LISTED_WHOLE }
   }
 
   /** Nothing was changed; a second look tells another's lock from none at all. */

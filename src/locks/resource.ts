@@ -30,5 +30,5 @@ export const MAX_EXPANDED_RESOURCES = 200_000
 /** Most conflicts and missing resources that are listed where a request was expanded; all are counted. */
 export const MAX_LISTED = 100
 
-/** Most locks in a list of what a resource stands for: some ten megabytes while it is answered. */
-export const MAX_LISTED_BELOW = 10_000
+/** Most locks in a list that has no pages: some ten megabytes while it is answered. */
+export const MAX_LISTED_WHOLE = 10_000

@@ -6,6 +6,7 @@ import type { Resource } from '../../../locks/resource.ts'
 import { acquireLocks } from '../../acquiring.ts'
 import type { Reply } from '../../route.ts'
 import type { AppServices } from '../../services.ts'
+import { TRUNCATED } from '../../truncated.ts'
 import type { WireRequest, WireRoute } from '../../wire-route.ts'
 import { alreadyLocked } from './errors.ts'
 import { flagOf, objectOf } from './locked-object.ts'
@@ -151,7 +152,7 @@ async function requireKnown(services: AppServices, principal: Principal, resourc
 function listOf({ locks, isWhole }: List, numbers: ReadonlyMap<string, number>): Reply {
   return {
     status: 200,
-    ...(!isWhole && { headers: { 'Leasehold-Truncated': 'true' } }),
+    ...(!isWhole && { headers: TRUNCATED }),
     body: presentLocks(locks, numbers),
   }
 }

@@ -2,7 +2,7 @@ import { troubleOfMany } from '../../../locks/errors.ts'
 import type { SignIn } from '../../../locks/sign-in.ts'
 import type { WireRequest, WireRoute } from '../../wire-route.ts'
 import type { Caller } from './caller.ts'
-import { everyLock } from './listing.ts'
+import { idsOfEarlier } from './listing.ts'
 import type { PolarisSettings } from './settings.ts'
 
 /** The requests, as long as they last, that have released earlier locks. */
@@ -34,10 +34,13 @@ export async function clearEarlierLocks(
   const { services } = request
   const marker = `${secret} at ${client}`
   if (await services.signIns.isOpen(marker)) return
-  const held = await everyLock(services, settings, principal, { holder: principal.user, client })
-  const earlier = held.filter(lock => lock.lockTime < signIn.session.started)
-  if (earlier.length > 0) {
-    const which = { kind: 'locks', lockIds: earlier.map(lock => lock.id) } as const
+  const lockIds = await idsOfEarlier(services, settings, principal, {
+    holder: principal.user,
+    client,
+    before: signIn.session.started,
+  })
+  if (lockIds.length > 0) {
+    const which = { kind: 'locks', lockIds } as const
     const outcome = await services.locks.releaseSet(principal, {
       namespace: settings.namespace,
       which,

@@ -1,8 +1,9 @@
 import { Refusal } from '../../../locks/errors.ts'
+import { TRUNCATED } from '../../truncated.ts'
 import type { WireRoute } from '../../wire-route.ts'
 import { callerOf } from './caller.ts'
 import { invalid } from './errors.ts'
-import { everyLock } from './listing.ts'
+import { listed } from './listing.ts'
 import { mediaTypeFor } from './media-type.ts'
 import { OBJECT_LOCKS_PATH, objectNumber, resourceOf } from './place.ts'
 import { presentListed, wordsFor } from './presenter.ts'
@@ -18,10 +19,11 @@ export function looking(settings: PolarisSettings): readonly WireRoute[] {
         const { services, headers, query } = request
         const { principal, client } = await callerOf(request, settings)
         const own = wantsAll(query) ? {} : { holder: principal.user, client }
-        const locks = await everyLock(services, settings, principal, own)
+        const { locks, isWhole } = await listed(services, settings, principal, own)
         const words = await wordsFor(services, settings, locks)
         return {
           status: 200,
+          ...(!isWhole && { headers: TRUNCATED }),
           type: mediaTypeFor(headers.accept),
           body: locks.map(lock => presentListed(words, lock)),
         }

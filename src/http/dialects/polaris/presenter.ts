@@ -16,21 +16,26 @@ interface LockJson {
   readonly LockDate: string
 }
 
+/** What is shown of a lock. */
+export type ShownLock = Pick<Lock, 'resource' | 'holder' | 'client' | 'lockTime'>
+
 /** How locks are shown. Some of the vendor's answers lack what others have, and so do these. */
 export interface LockWords {
-  plain(lock: Lock): LockJson
+  plain(lock: ShownLock): LockJson
   /** With the names of who holds it. */
-  withNames(lock: Lock): LockJson & { readonly PolarisUserName: string; readonly WorkstationName: string }
+  withNames(
+    lock: ShownLock,
+  ): LockJson & { readonly PolarisUserName: string; readonly WorkstationName: string }
 }
 
 /** The words for these locks: the numbers of their holders are asked for together. */
 export async function wordsFor(
   { users }: AppServices,
   { types }: PolarisSettings,
-  locks: readonly Lock[],
+  locks: readonly ShownLock[],
 ): Promise<LockWords> {
   const numbers = await users.numbersOf(locks.map(lock => lock.holder))
-  const plain = (lock: Lock): LockJson => ({
+  const plain = (lock: ShownLock): LockJson => ({
     ObjectTypeID: objectTypeOf(types, lock.resource.type) ?? 0,
     ObjectID: canonicalNumber(lock.resource.id) ?? 0,
     PolarisUserID: numbers.get(lock.holder) ?? 0,
@@ -59,7 +64,7 @@ export function presentLockedOfMany(words: LockWords, { lock, existing }: Grant)
 }
 
 /** One of a list. The two flags speak of an attempt to lock, so a list has false, as the vendor's do. */
-export function presentListed(words: LockWords, lock: Lock): object {
+export function presentListed(words: LockWords, lock: ShownLock): object {
   return { ...words.withNames(lock), ExistingLock: false, StaffEmail: '', LockExistsInDatabase: false }
 }
 

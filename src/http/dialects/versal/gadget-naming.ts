@@ -5,9 +5,9 @@ import { isCourseKey, type Subject } from './subject.ts'
 /** What tells that a lock is on a gadget, and on which. */
 type Named = Pick<Lock, 'resource' | 'metadata'>
 
-/** A lock, and the gadget that it is on. */
+/** What is shown of a lock, and the gadget that it is on. */
 export interface GadgetLock {
-  readonly lock: Lock
+  readonly lock: Pick<Lock, 'id' | 'holder' | 'expiresInSeconds'>
   readonly subject: Subject
 }
 

@@ -1,9 +1,12 @@
 import type { Principal } from '../../../locks/api-key.ts'
 import { Refusal } from '../../../locks/errors.ts'
+import { MAX_LISTED_WHOLE } from '../../../locks/resource.ts'
 import { acquireLocks } from '../../acquiring.ts'
 import { parseJson } from '../../json.ts'
+import { lockPages } from '../../lock-pages.ts'
 import type { Reply } from '../../route.ts'
 import type { AppServices } from '../../services.ts'
+import { TRUNCATED } from '../../truncated.ts'
 import { validated } from '../../validation.ts'
 import type { WireRequest, WireRoute } from '../../wire-route.ts'
 import { authenticate } from './credentials.ts'
@@ -13,9 +16,6 @@ import { presentLocks } from './presenters.ts'
 import { lockRequest } from './schemas.ts'
 import type { VersalSettings } from './settings.ts'
 import { courseResource, isCourseKey } from './subject.ts'
-
-/** Locks that are asked of the database at once. */
-const PAGE_SIZE = 1000
 
 const LOCK_ID = /^[1-9]\d{0,18}$/
 const MAX_LOCK_ID = 2n ** 63n - 1n
@@ -52,38 +52,47 @@ async function listLocks(request: WireRequest, settings: VersalSettings): Promis
     return errorReply(400, 'The parameter subject.courseId is required, once')
   }
   if (!isCourseKey(courseId)) return courseNotFound(courseId)
-  const { locks, isNamed } = await locksOfCourse(services, settings, principal, courseId)
+  const { locks, isNamed, isWhole } = await locksOfCourse(services, settings, principal, courseId)
   // asked only where no lock names it: a lock is never hidden behind a catalogue that does not have its course
   if (!isNamed && !(await services.catalogue.exists(principal, courseResource(namespace, courseId)))) {
     return courseNotFound(courseId)
   }
-  return { status: 200, body: await presentLocks(services.users, locks) }
+  return {
+    status: 200,
+    ...(!isWhole && { headers: TRUNCATED }),
+    body: await presentLocks(services.users, locks),
+  }
 }
 
-/** Locks on gadgets that are in the course, or may be; `isNamed` where at least one is known to be. */
+/**
+ * Locks on gadgets that are in the course, or may be; `isNamed` where at least one is known to be, `isWhole` false
+ * where MAX_LISTED_WHOLE of them are not all.
+ */
 async function locksOfCourse(
-  { locks }: AppServices,
+  services: AppServices,
   { namespace, gadgetType: type, gadgetIds }: VersalSettings,
   principal: Principal,
   courseId: string,
-): Promise<{ readonly locks: readonly GadgetLock[]; readonly isNamed: boolean }> {
+): Promise<{ readonly locks: readonly GadgetLock[]; readonly isNamed: boolean; readonly isWhole: boolean }> {
   const naming = GADGET_NAMINGS[gadgetIds]
   const idPrefix = naming.idPrefixOf(courseId)
   const found: GadgetLock[] = []
   let isNamed = false
-  let afterLockId: string | undefined
-  for (;;) {
-    const page = await locks.list(principal, { namespace, type, idPrefix, afterLockId, limit: PAGE_SIZE })
+  let isWhole = true
+  for await (const page of lockPages(services, principal, { namespace, type, idPrefix })) {
     for (const lock of page) {
       const subject = naming.subjectOf(lock)
       if (subject === undefined) continue
       if (subject.courseId === courseId) isNamed = true
       else if (subject.courseId !== undefined) continue
-      found.push({ lock, subject: { ...subject, courseId } })
+      isWhole = found.length < MAX_LISTED_WHOLE
+      const { id, holder, expiresInSeconds } = lock
+      if (isWhole) found.push({ lock: { id, holder, expiresInSeconds }, subject: { ...subject, courseId } })
     }
-    if (page.length < PAGE_SIZE) return { locks: found, isNamed }
-    afterLockId = page.at(-1)?.id
+    // read on for the name alone: a list that is full must not end as a course that does not exist
+    if (!isWhole && isNamed) break
   }
+  return { locks: found, isNamed, isWhole }
 }
 
 async function lockGadget(request: WireRequest, settings: VersalSettings): Promise<Reply> {

@@ -41,3 +41,31 @@ t.test('a list of many pages has every lock once, also one that changed hands me
   t.match(twice, [{ ObjectID: 5000, PolarisUserName: 'bob' }])
   t.equal(twice.length, 1)
 })
+
+t.test('a list ends at ten thousand locks and says so, and a release of all takes the rest too', async t => {
+  const { url, locks } = await openStores(t)
+  const client = new PolarisClient(await startService(t, { stores: { url } }))
+  const alice = await client.workstation('alice', 15)
+  for (let from = 1; from <= 9001; from += 1000) {
+    t.equal(
+      (
+        await alice.lockMany(
+          3,
+          Array.from({ length: 1000 }, (_, index) => from + index),
+        )
+      ).status,
+      200,
+    )
+  }
+  const whole = await alice.all()
+  t.equal(whole.json.length, 10_000)
+  t.equal(whole.headers.get('leasehold-truncated'), null)
+  await alice.lock(27, 1)
+  for (const answer of [await alice.all(), await alice.own()]) {
+    t.equal(answer.status, 200)
+    t.equal(answer.headers.get('leasehold-truncated'), 'true')
+    t.same(answer.json, whole.json)
+  }
+  t.equal((await alice.unlockAll()).status, 200)
+  t.equal(await locks.count(), 0)
+})

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { faults } from '../../../support/database.ts'
+import { faults, request } from '../../../support/database.ts'
 import { DIALECTS, startService, uniqueId } from '../../service.ts'
 import { ALONE, NAMESPACE, wireOf } from './wire.ts'
 
@@ -180,3 +180,36 @@ t.test('a closed namespace knows its courses and gadgets by the ids that they ha
   t.equal(nowhere.status, 404, 'a lock that may be anywhere makes no course')
   t.equal((await wire.locksOf(sid, 'abcdef')).json.length, 2)
 })
+
+t.test(
+  'a list ends at ten thousand locks and says so, and is still read for the name of the course',
+  async t => {
+    const closing = await startService(t, { dialects: { versal: ALONE } })
+    const wire = wireOf(closing)
+    const sid = await closing.keyOf('alice', 'locker', NAMESPACE)
+    for (let from = 1; from <= 9001; from += 1000) {
+      const resources = Array.from({ length: 1000 }, (_, index) => ({
+        namespace: NAMESPACE,
+        type: 'defect',
+        id: String(from + index),
+      }))
+      const [outcome] = await closing.stores.locks.acquire([{ ...request([]), resources }])
+      t.match(outcome, { kind: 'granted' })
+    }
+    const whole = await wire.locksOf(sid, 'abcdef')
+    t.equal(whole.json.length, 10_000)
+    t.equal(whole.headers.get('leasehold-truncated'), null)
+
+    t.equal((await wire.lock(sid, 'abcdef', '10001')).status, 201)
+    await closing.call('PUT', `/v1/namespaces/${NAMESPACE}`, {
+      key: closing.keys.admin,
+      body: { closed: true },
+    })
+    const full = await wire.locksOf(sid, 'abcdef')
+    t.equal(full.status, 200)
+    t.equal(full.headers.get('leasehold-truncated'), 'true')
+    const ids = (answer: typeof full) => answer.json.map(({ id }: { id: string }) => id)
+    t.same(ids(full), ids(whole))
+    t.same((await wire.locksOf(sid, 'ghijkl')).json, { error: 404, message: "Course 'ghijkl' not found" })
+  },
+)
