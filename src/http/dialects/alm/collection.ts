@@ -1,15 +1,8 @@
-import type { Principal } from '../../../locks/api-key.ts'
-import type { Lock } from '../../../locks/lock.ts'
-import type { AppServices } from '../../services.ts'
 import { parseBraceQuery } from './brace-query.ts'
 import { AlmError } from './errors.ts'
-import { compare, type Filter, fieldNamed, fieldOf, holderIn, type LockField, matches } from './filter.ts'
-import { type AlmLock, presentLock } from './presenters.ts'
+import { type Filter, fieldNamed, type LockField } from './filter.ts'
+import type { AlmLock } from './presenters.ts'
 import { parseQueryClause } from './query-clause.ts'
-import type { AlmSettings } from './settings.ts'
-
-/** Locks read with one statement. */
-const READ_AT_ONCE = 1000
 
 const PAGE_SIZE = { usual: 100, most: 2000 } as const
 
@@ -50,34 +43,6 @@ export function readFilter(query: URLSearchParams): Filter {
   return text.trim().startsWith('{') ? parseBraceQuery(text) : parseQueryClause(text)
 }
 
-/** The live locks of a project that a filter lets through, in the order of their numbers. */
-export async function matchingLocks(
-  { locks }: Pick<AppServices, 'locks'>,
-  settings: AlmSettings,
-  principal: Principal,
-  namespace: string,
-  filter: Filter,
-): Promise<{ readonly lock: Lock; readonly shown: AlmLock }[]> {
-  const holder = holderIn(filter)
-  const found: { lock: Lock; shown: AlmLock }[] = []
-  let afterLockId: string | undefined
-  for (;;) {
-    const page = await locks.list(principal, { namespace, holder, afterLockId, limit: READ_AT_ONCE })
-    for (const lock of page) {
-      const shown = presentLock(lock, settings)
-      if (matches(shown, filter)) found.push({ lock, shown })
-    }
-    if (page.length < READ_AT_ONCE) return found
-    afterLockId = page.at(-1)?.id
-  }
-}
-
-/** The page of a view. `found` is in the order of the locks' numbers, which decides between equals. */
-export function pageOf(found: readonly AlmLock[], { order, start, size }: View): readonly AlmLock[] {
-  const sorted = order.length === 0 ? found : [...found].sort((one, other) => compareBy(order, one, other))
-  return sorted.slice(start, start + size)
-}
-
 /** The lock with the fields that were asked for; type and id are always there, since without them it has no name. */
 export function selected(lock: AlmLock, fields: View['fields']): Partial<AlmLock> {
   if (fields === undefined) return lock
@@ -90,14 +55,6 @@ export function one(query: URLSearchParams, name: string): string | undefined {
   const values = query.getAll(name)
   if (values.length > 1) invalid(`The parameter ${name} is given more than once.`)
   return values[0]
-}
-
-function compareBy(order: View['order'], one: AlmLock, other: AlmLock): number {
-  for (const { field, isDescending } of order) {
-    const difference = compare(fieldOf(one, field), fieldOf(other, field))
-    if (difference !== 0) return isDescending ? -difference : difference
-  }
-  return 0
 }
 
 /** `user,-id`, or in the older way `{user;id[DESC]}`. */

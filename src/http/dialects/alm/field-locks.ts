@@ -2,9 +2,10 @@ import type { Principal } from '../../../locks/api-key.ts'
 import type { Lock } from '../../../locks/lock.ts'
 import type { Reply } from '../../route.ts'
 import type { WireRequest, WireRoute } from '../../wire-route.ts'
-import { matchingLocks, one, pageOf, readView, type View } from './collection.ts'
+import { one, readView, type View } from './collection.ts'
 import { AlmError } from './errors.ts'
 import { type FieldsEntity, fieldsEntity, readFieldsEntities, writeEntities, writeEntity } from './fields.ts'
+import { pageOf } from './listing.ts'
 import { lockEntities, releaseLock, releaseLocks, requireLock, touchLock } from './locking.ts'
 import { type Form, isJson, MEDIA_TYPES, requireForm, XML_OR_JSON } from './negotiation.ts'
 import { type AlmLock, presentLock } from './presenters.ts'
@@ -24,20 +25,16 @@ export function fieldLockRoutes(settings: AlmSettings): WireRoute[] {
       statuses: [200, 400, 401, 403, 404, 406],
       async handle(request) {
         const form = requireForm(request.headers, FORMS)
-        const { principal, namespace, cookies } = await requireVisit(request, settings)
+        const visit = await requireVisit(request, settings)
         const view = readView(request.query)
-        const found = await matchingLocks(request.services, settings, principal, namespace, view.filter)
-        const page = pageOf(
-          found.map(({ shown }) => shown),
-          view,
-        )
+        const { page, total } = await pageOf(request.services, settings, visit, view)
         return {
           status: 200,
-          headers: { 'Set-Cookie': cookies },
+          headers: { 'Set-Cookie': visit.cookies },
           type: MEDIA_TYPES[form],
           body: writeEntities(
             page.map(lock => asEntity(lock, view.fields)),
-            found.length,
+            total,
             form,
           ),
         }

@@ -4,9 +4,11 @@ import type { Lock } from '../../../locks/lock.ts'
 import type { Resource } from '../../../locks/resource.ts'
 import { fieldName, parseJson } from '../../json.ts'
 import type { Reply } from '../../route.ts'
+import { TRUNCATED } from '../../truncated.ts'
 import type { WireRequest, WireRoute } from '../../wire-route.ts'
-import { matchingLocks, pageOf, readFilter, readView, selected } from './collection.ts'
+import { readFilter, readView, selected } from './collection.ts'
 import { AlmError, wrongField } from './errors.ts'
+import { chosenBy, pageOf } from './listing.ts'
 import { lockEntities, releaseLock, releaseLocks, requireLock, touchLock } from './locking.ts'
 import { requireForm } from './negotiation.ts'
 import { presentLock } from './presenters.ts'
@@ -51,17 +53,13 @@ export function lockRoutes(settings: AlmSettings): WireRoute[] {
         statuses: [200, 400, 401, 403, 404, 406],
         async handle(request) {
           requireForm(request.headers, ['json'])
-          const { principal, namespace, cookies } = await requireVisit(request, settings)
+          const visit = await requireVisit(request, settings)
           const view = readView(request.query)
-          const found = await matchingLocks(request.services, settings, principal, namespace, view.filter)
-          const page = pageOf(
-            found.map(({ shown }) => shown),
-            view,
-          )
+          const { page, total } = await pageOf(request.services, settings, visit, view)
           return {
             status: 200,
-            headers: { 'Set-Cookie': cookies },
-            body: { data: page.map(lock => selected(lock, view.fields)), 'total-results': found.length },
+            headers: { 'Set-Cookie': visit.cookies },
+            body: { data: page.map(lock => selected(lock, view.fields)), 'total-results': total },
           }
         },
       }),
@@ -72,16 +70,16 @@ export function lockRoutes(settings: AlmSettings): WireRoute[] {
       statuses: [200, 400, 401, 403, 404, 406],
       async handle(request) {
         requireForm(request.headers, ['json'])
-        const { principal, namespace, cookies } = await requireVisit(request, settings)
+        const visit = await requireVisit(request, settings)
+        const { principal, namespace, cookies } = visit
         requireKnownNames(request.query)
         const filter = readFilter(request.query)
-        const found = await matchingLocks(request.services, settings, principal, namespace, filter)
-        const lockIds = found.map(({ lock }) => lock.id)
+        const { lockIds, shown } = await chosenBy(request.services, settings, visit, filter)
         const { count, ids } = await releaseLocks(request, principal, namespace, lockIds)
-        const released = found.filter(({ lock }) => ids.has(lock.id)).map(({ shown }) => shown)
+        const released = [...shown].flatMap(([id, lock]) => (ids.has(id) ? lock : []))
         return {
           status: 200,
-          headers: { 'Set-Cookie': cookies },
+          headers: { 'Set-Cookie': cookies, ...(released.length < count && TRUNCATED) },
           body: { data: released, 'total-results': count },
         }
       },

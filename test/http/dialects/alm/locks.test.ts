@@ -328,3 +328,46 @@ t.test('every answer about locks brings the sign-in cookie anew', async t => {
     t.same(setCookies, [`LWSSO_COOKIE_KEY=${alice.cookies.LWSSO_COOKIE_KEY};Path=/;HTTPOnly`])
   }
 })
+
+t.test('pages of more locks than are kept at once are those of the whole list', async t => {
+  for (let from = 1; from <= 10_001; from += 1000) {
+    const ids = Array.from({ length: from > 10_000 ? 1 : 1000 }, (_, index) => from + index)
+    const owner = from % 2000 === 1 ? alice : bob
+    await locked(owner, ...ids)
+  }
+  const page = async (query: string) => {
+    const { status, json } = await alice.call('GET', `${API}?${query}`)
+    t.equal(status, 200, query)
+    t.equal(json['total-results'], 10_001, query)
+    return json.data.map(({ entity }: { entity: { id: number } }) => entity.id)
+  }
+  t.same(await page('page-size=3&start-index=999'), [999, 1000, 1001], 'over the end of what is read at once')
+  t.same(await page('page-size=2&start-index=10001'), [10_001])
+  t.same(await page('page-size=2&start-index=10002'), [])
+  t.same(await page('page-size=2&order-by=-id'), [10_001, 10_000])
+  t.same(await page('page-size=3&order-by=user,-id&start-index=5000'), [2, 1, 10_000])
+  t.same(
+    await page('page-size=3&order-by=-user&start-index=4999'),
+    [9999, 10_000, 1],
+    'of equals the older first',
+  )
+  t.same(await page('page-size=1&order-by=id&start-index=10000'), [10_000])
+  t.match(await alice.call('GET', `${API}?order-by=id&page-size=1&start-index=10001`), {
+    status: 400,
+    json: { Id: 'qccore.general-error', Title: /first 10000 locks/ },
+  })
+  const few = await alice.call('GET', `${API}?order-by=id&start-index=10001&query=id<0`)
+  t.match(few, { status: 200, json: { data: [], 'total-results': 0 } })
+
+  const one = await admin.call('DELETE', `${API}?query=entity.id=10001`)
+  t.equal(one.headers['leasehold-truncated'], undefined)
+  const all = await admin.call('DELETE', API)
+  t.equal(all.status, 200)
+  t.equal(all.headers['leasehold-truncated'], 'true')
+  t.equal(all.json['total-results'], 10_000)
+  t.same(
+    all.json.data.map(({ entity }: { entity: { id: number } }) => entity.id),
+    Array.from({ length: 1000 }, (_, index) => index + 1),
+  )
+  t.equal(await service.stores.locks.count(), 0)
+})
