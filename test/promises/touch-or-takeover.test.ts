@@ -55,6 +55,9 @@ t.test('of a touch and an acquire at the moment of expiry at most one wins', asy
   await auditIsEmpty(t, stores)
 })
 
+/** Long enough for a busy machine to get to the wait, short enough to wait for its end. */
+const TTL_SECONDS = 1
+
 /** Holds the row of a session locked while `task` starts, until the session has expired; then lets go. */
 async function outlast(
   t: Parameters<typeof connectedTo>[0],
@@ -65,8 +68,12 @@ async function outlast(
   const blocker = await connectedTo(t, stores.url)
   await blocker.query('begin')
   await blocker.query('select from leasehold.sessions where id = $1 for update', [sessionId])
-  const result = task()
-  await untilWaiting(stores, 1)
+  let isOver = false
+  const result = task().finally(() => {
+    isOver = true
+  })
+  // one that was too late to wait is over by now
+  await Promise.race([untilWaiting(stores, 1, () => isOver), result])
   await untilTrue(
     stores,
     `select expires_at < clock_timestamp() as yes from sessions where id = '${sessionId}'`,
@@ -77,7 +84,7 @@ async function outlast(
 
 t.test('a touch that waited past the expiry revives nothing', async t => {
   const stores = await openStores(t)
-  const lock = await grantedOne(stores, 'a', { session: { kind: 'implicit', ttlSeconds: 0.3 } })
+  const lock = await grantedOne(stores, 'a', { session: { kind: 'implicit', ttlSeconds: TTL_SECONDS } })
   const name = { namespace: 'tests', lockId: lock.id, holder: 'alice' }
   t.equal(await outlast(t, stores, lock.sessionId, () => stores.locks.touch(name)), undefined)
   t.same(
@@ -89,7 +96,7 @@ t.test('a touch that waited past the expiry revives nothing', async t => {
 
 t.test('a touch that judges before it waits would revive a dead session', async t => {
   const stores = await openStores(t)
-  const lock = await grantedOne(stores, 'a', { session: { kind: 'implicit', ttlSeconds: 0.3 } })
+  const lock = await grantedOne(stores, 'a', { session: { kind: 'implicit', ttlSeconds: TTL_SECONDS } })
   const rows = await outlast(t, stores, lock.sessionId, () =>
     stores.sql(
       `update sessions set expires_at = clock_timestamp() + ttl where id = $1 and expires_at > clock_timestamp() returning id`,
@@ -101,7 +108,7 @@ t.test('a touch that judges before it waits would revive a dead session', async 
 
 t.test('an acquire under a session that expires while it waits is refused', async t => {
   const stores = await openStores(t)
-  const session = named(undefined, 0.3)
+  const session = named(undefined, TTL_SECONDS)
   const lock = await grantedOne(stores, 'a', { session })
   const outcome = await outlast(t, stores, lock.sessionId, () => acquire(stores, 'b', { session }))
   t.same(outcome, { kind: 'session_expired' })
@@ -109,7 +116,7 @@ t.test('an acquire under a session that expires while it waits is refused', asyn
 
 t.test('a release of a lock that expires while it waits releases nothing', async t => {
   const stores = await openStores(t)
-  const lock = await grantedOne(stores, 'a', { session: { kind: 'implicit', ttlSeconds: 0.3 } })
+  const lock = await grantedOne(stores, 'a', { session: { kind: 'implicit', ttlSeconds: TTL_SECONDS } })
   const name = { namespace: 'tests', lockId: lock.id, holder: 'alice' }
   t.equal(await outlast(t, stores, lock.sessionId, () => stores.locks.release(name)), undefined)
 })
