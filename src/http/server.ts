@@ -3,6 +3,7 @@ import { type AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { originOf } from './client-address.ts'
 import { ConnectionCounts } from './connection-counts.ts'
+import { type FailedAccepts, toldNowAndThen } from './failed-accepts.ts'
 import { refusalOf } from './unreadable-request.ts'
 
 export interface HttpLimits {
@@ -46,12 +47,6 @@ interface Connection {
 /** Told of a connection that was closed at once, and by which limit. */
 export type RefusedConnection = (limit: 'in_all' | 'per_client') => void
 
-/** Told of connections that the system did not let the server take: the last error, and how many since it was told. */
-export type FailedAccepts = (error: Error, count: number) => void
-
-/** At least between two tellings of failed accepts, of which there can be thousands a second. */
-const FAILED_ACCEPTS_INTERVAL_MS = 10_000
-
 /**
  * Requests of one connection that may be under way before it is read on. What came in the same read of 64 KiB is begun
  * all the same.
@@ -75,12 +70,8 @@ export class HttpServer {
   readonly #sockets = new Map<Duplex, Connection>()
   readonly #perClient: ConnectionCounts | undefined
   readonly #refused: RefusedConnection
-  readonly #failedAccepts: FailedAccepts
+  readonly #noteFailedAccept: (error: Error) => void
   readonly #unreadTimeoutMs: number
-  /** Not told yet. */
-  #failedAcceptCount = 0
-  /** Of performance.now(). */
-  #failedAcceptsToldAt = Number.NEGATIVE_INFINITY
   #isDraining = false
 
   constructor(
@@ -90,7 +81,7 @@ export class HttpServer {
     failedAccepts: FailedAccepts = () => {},
   ) {
     this.#refused = refused
-    this.#failedAccepts = failedAccepts
+    this.#noteFailedAccept = toldNowAndThen(failedAccepts)
     this.#unreadTimeoutMs = limits.unreadTimeoutMs
     this.#server = createServer({
       // Node's own refusal would have no body; the application refuses instead
@@ -136,7 +127,7 @@ export class HttpServer {
       this.#server.listen(address, () => {
         this.#server.off('error', reject)
         // without a listener, one connection that cannot be taken (no file descriptor is left) would end the process
-        this.#server.on('error', error => this.#noteFailedAccept(error))
+        this.#server.on('error', this.#noteFailedAccept)
         resolve()
       })
     })
@@ -165,15 +156,6 @@ export class HttpServer {
     await closed
     clearInterval(tick)
     clearTimeout(deadline)
-  }
-
-  #noteFailedAccept(error: Error): void {
-    this.#failedAcceptCount += 1
-    const now = performance.now()
-    if (now - this.#failedAcceptsToldAt < FAILED_ACCEPTS_INTERVAL_MS) return
-    this.#failedAcceptsToldAt = now
-    this.#failedAccepts(error, this.#failedAcceptCount)
-    this.#failedAcceptCount = 0
   }
 
   /**
