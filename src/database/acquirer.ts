@@ -234,7 +234,7 @@ export class Acquirer {
     return [this.#sql[guarded], [pending?.request.resources[0]?.namespace, version]]
   }
 
-  /** For re-entry beyond the session: docs/hazards.md, H8: a lock that is answered as held must have been written. */
+  /** For re-entry beyond the session: a lock that is answered as held must have been written (docs/hazards.md, H8). */
   async #touchHolders(request: AcquireRequest): Promise<readonly string[]> {
     const { resources, holder, client, reentry, isSole } = request
     if (reentry === 'session' || isSole) return []
