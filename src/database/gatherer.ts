@@ -7,6 +7,15 @@ const SUSPECT_FOR_MS = 2000
 /** How long a request waits to be sent, in ms: no client should wait for ever for a database that is stuck. */
 const MAX_WAIT_MS = 10_000
 
+/**
+ * From so many requests under way, the next batch waits for company until one of those has ended: the start of a
+ * statement costs as much as several requests in it. Fewer are better served at once, by two statements side by side.
+ */
+const ENOUGH_UNDER_WAY = 8
+
+/** How long it waits for that at most, in ms: one request that waits for a row must not hold up all that come later. */
+const LATE_AFTER_MS = 20
+
 /** Suspects that are remembered; an entry is a key. */
 const MAX_SUSPECTS = 1000
 
@@ -33,6 +42,8 @@ export interface GathererOptions<Request> extends Batching {
   readonly maxWeight?: number
   /** How long a request waits to be sent, in ms. */
   readonly maxWaitMs?: number
+  /** How long the next batch waits for those under way, in ms. */
+  readonly lateAfterMs?: number
   /** Whether a failure of a batch undid it, and may be the fault of one of its requests. */
   readonly isDivisible: (error: unknown) => boolean
 }
@@ -48,7 +59,7 @@ interface Waiting<Request, Answer> {
 
 /**
  * Sends requests together that arrive while others are under way, so that many of them share one commit. A lone
- * request is sent at once: nothing waits for company.
+ * request is sent at once, and so are a few: nothing waits for company that may never come.
  *
  * A batch that fails for certain is sent again one by one, so that a request which cannot succeed does not fail the
  * others; and what is like it goes alone for a while, so that it does not hold them up again and again.
@@ -62,7 +73,10 @@ export class Gatherer<Request, Answer> {
   #alone: Waiting<Request, Answer>[] = []
   #isSendingSoon = false
   #inFlight = 0
+  #requestsInFlight = 0
   #aloneInFlight = 0
+  /** Runs while the next batch waits for those under way. */
+  #lateTimer: NodeJS.Timeout | undefined
 
   /** `send` answers each request, in order. */
   constructor(
@@ -117,12 +131,12 @@ export class Gatherer<Request, Answer> {
   }
 
   #sendMore(): void {
-    while (this.#queue.length > 0 && this.#inFlight < this.#options.maxInFlight) {
-      this.#inFlight += 1
-      void this.#sendBatch(this.#takeBatch()).finally(() => {
-        this.#inFlight -= 1
-        this.#sendMore()
-      })
+    while (this.#mayHaveMoreInFlight() && this.#isWorthABatch()) this.#sendNextBatch()
+    if (this.#mayHaveMoreInFlight()) {
+      this.#lateTimer ??= setTimeout(() => {
+        this.#lateTimer = undefined
+        if (this.#mayHaveMoreInFlight()) this.#sendNextBatch()
+      }, this.#options.lateAfterMs ?? LATE_AFTER_MS)
     }
     const next = this.#aloneInFlight === 0 ? this.#alone.shift() : undefined
     if (next === undefined) return
@@ -130,6 +144,27 @@ export class Gatherer<Request, Answer> {
     this.#aloneInFlight += 1
     void this.#sendAlone(next).finally(() => {
       this.#aloneInFlight -= 1
+      this.#sendMore()
+    })
+  }
+
+  #mayHaveMoreInFlight(): boolean {
+    return this.#queue.length > 0 && this.#inFlight < this.#options.maxInFlight
+  }
+
+  #isWorthABatch(): boolean {
+    return this.#requestsInFlight < ENOUGH_UNDER_WAY || this.#queue.length >= this.#options.maxBatch
+  }
+
+  #sendNextBatch(): void {
+    clearTimeout(this.#lateTimer)
+    this.#lateTimer = undefined
+    const batch = this.#takeBatch()
+    this.#inFlight += 1
+    this.#requestsInFlight += batch.length
+    void this.#sendBatch(batch).finally(() => {
+      this.#inFlight -= 1
+      this.#requestsInFlight -= batch.length
       this.#sendMore()
     })
   }

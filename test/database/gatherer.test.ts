@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Gatherer, type GathererOptions } from '../../src/database/gatherer.ts'
+import { until } from '../support/until.ts'
 
 /** A statement that the test answers when it likes. */
 function sender() {
@@ -57,6 +58,66 @@ t.test('what comes together goes together, in as many batches as may be under wa
   sent[0]?.answer()
   sent[2]?.answer()
   t.same(await all, ['a!', 'b!', 'c!', 'd!', 'e!', 'f!', 'g!'])
+})
+
+t.test('while many are under way, the next batch waits until one has ended, or until it is full', async t => {
+  const { sent, send, batches } = sender()
+  const gatherer = new Gatherer(send, { ...OPTIONS, maxBatch: 9, maxInFlight: 2, lateAfterMs: 3_600_000 })
+  const add = (requests: string) => Promise.all([...requests].map(request => gatherer.add(request)))
+  void add('abcdefg')
+  await settled()
+  void add('h')
+  await settled()
+  t.same(batches(), ['a b c d e f g', 'h'], 'seven are few')
+  sent[1]?.answer()
+  await settled()
+  void add('i')
+  await settled()
+  sent[0]?.answer()
+  await settled()
+  void add('jklmnop')
+  await settled()
+  t.same(batches().slice(2), ['i', 'j k l m n o p'])
+  void add('q')
+  await settled()
+  sent[2]?.answer()
+  await settled()
+  t.same(batches().slice(4), ['q'], 'seven are few again')
+  sent[3]?.answer()
+  sent[4]?.answer()
+  await settled()
+
+  void add('abcdefgh')
+  await settled()
+  void add('ijklmnop')
+  await settled()
+  t.same(batches().slice(5), ['a b c d e f g h'], 'eight are many')
+  void add('q')
+  await settled()
+  t.same(batches().slice(6), ['i j k l m n o p q'], 'a full batch waits for none')
+  void add('r')
+  await settled()
+  sent[6]?.answer()
+  await settled()
+  t.equal(batches().length, 7, 'eight are under way still')
+  sent[5]?.answer()
+  await settled()
+  t.same(batches().slice(7), ['r'])
+  sent[7]?.answer()
+})
+
+t.test('the next batch does not wait for one that is late', async t => {
+  const { sent, send, batches } = sender()
+  const gatherer = new Gatherer(send, { ...OPTIONS, maxBatch: 20, maxInFlight: 2, lateAfterMs: 1 })
+  const stuck = Promise.all([...'abcdefgh'].map(request => gatherer.add(request)))
+  await settled()
+  const others = Promise.all(['i', 'j'].map(request => gatherer.add(request)))
+  await until('the next batch was sent', () => sent.length === 2)
+  t.same(batches(), ['a b c d e f g h', 'i j'])
+  sent[1]?.answer()
+  t.same(await others, ['i!', 'j!'])
+  sent[0]?.answer()
+  await stuck
 })
 
 t.test('two requests with a key in common are not in one batch, unless they can share it', async t => {
