@@ -4,7 +4,7 @@
 #   docker run -p 8080:8080 -e DATABASE_URL=... -e BOOTSTRAP_KEY=... leasehold
 # It writes no files: run it with --read-only if you like.
 
-ARG NODE_VERSION=20.20
+ARG NODE_VERSION=26.10
 
 FROM node:${NODE_VERSION}-bookworm-slim AS build
 WORKDIR /app
