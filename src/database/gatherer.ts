@@ -13,8 +13,11 @@ const MAX_WAIT_MS = 10_000
  */
 const ENOUGH_UNDER_WAY = 8
 
-/** How long it waits for that at most, in ms: one request that waits for a row must not hold up all that come later. */
-const LATE_AFTER_MS = 20
+/**
+ * How long it waits for that at most, in ms. About as long as a batch takes where commits are quick: where they are slow,
+ * or where one request waits for a row, those that come later go beside it.
+ */
+const LATE_AFTER_MS = 3
 
 /** Suspects that are remembered; an entry is a key. */
 const MAX_SUSPECTS = 1000

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { Metrics } from '../../src/http/metrics.ts'
 import { requestLog } from '../../src/http/request-log.ts'
 import { DEFAULT_HTTP_LIMITS, HttpServer } from '../../src/http/server.ts'
+import { until } from '../support/until.ts'
 import { exchange, rawSocket } from './raw-socket.ts'
 
 const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -139,6 +140,16 @@ t.test('a socket whose answer was begun before the drain is closed once it is id
   await drained
   t.ok(performance.now() - started < 3000)
   t.match(await raw.closed(), /last/)
+})
+
+t.test('a first request that is on its way when a drain begins is answered', async t => {
+  const { server, port } = await listening(t, answerAtOnce)
+  const raw = await rawSocket(port)
+  await until('the socket was accepted', () => server.openConnections === 1)
+  const drained = server.drain(10_000)
+  raw.socket.write(GET)
+  t.match(await raw.closed(), /200 OK[\s\S]*Connection: close/i)
+  await drained
 })
 
 t.test('a socket that never said a word holds up a drain for a moment only', async t => {
