@@ -16,7 +16,7 @@ export interface Line {
 }
 
 /** Told apart also by those who see no red or no green (Okabe and Ito). */
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#999999']
 const PANEL = { width: 440, height: 300, left: 60, right: 16, top: 40, bottom: 52 }
 const LEGEND_LINE = 20
 const STEPS = [1, 2, 5, 10]

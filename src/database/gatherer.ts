@@ -139,6 +139,7 @@ export class Gatherer<Request, Answer> {
       this.#lateTimer ??= setTimeout(() => {
         this.#lateTimer = undefined
         if (this.#mayHaveMoreInFlight()) this.#sendNextBatch()
+        this.#sendMore()
       }, this.#options.lateAfterMs ?? LATE_AFTER_MS)
     }
     const next = this.#aloneInFlight === 0 ? this.#alone.shift() : undefined

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, Server as NetServer, Socket } from 'node:net'
+import { type AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { originOf } from './client-address.ts'
 import { ConnectionCounts } from './connection-counts.ts'
@@ -42,8 +42,6 @@ interface Connection {
   isEnding: boolean
   /** When its last answer was given, where the request has not come whole; of performance.now(). */
   lingeringSince: number | undefined
-  /** The bytes that had been read when the last request that came whole had its answer, and none was under way. */
-  restingAt: number | undefined
 }
 
 /** Told of a connection that was closed at once, and by which limit. */
@@ -75,6 +73,7 @@ export class HttpServer {
   readonly #noteFailedAccept: (error: Error) => void
   readonly #unreadTimeoutMs: number
   #isDraining = false
+  #isSparing = false
 
   constructor(
     handle: (request: IncomingMessage, response: ServerResponse) => unknown,
@@ -144,28 +143,20 @@ export class HttpServer {
   async drain(deadlineMs: number): Promise<void> {
     this.#isDraining = true
     const started = performance.now()
-    // not the close() of node:http: since Node 26 that drops sockets whose first request is on its way
-    // (nodejs/node#63470)
-    const closed = new Promise<void>(resolve => NetServer.prototype.close.call(this.#server, () => resolve()))
-    this.#closeResting()
+    const closed = new Promise<void>(resolve => this.#sparing(() => this.#server.close(() => resolve())))
     for (const { answer } of this.#sockets.values()) {
       if (answer?.headersSent === false) answer.setHeader('Connection', 'close')
     }
-    // a socket that goes idle later would stay until its time-out
+    // close() drops the sockets that are idle now; one that goes idle later would stay until its time-out
     const tick = setInterval(() => {
-      this.#closeResting()
-      if (performance.now() - started > SILENT_GRACE_MS) {
-        this.#server.closeIdleConnections()
-        this.#closeSilent()
-      }
+      this.#sparing(() => this.#server.closeIdleConnections())
+      if (performance.now() - started > SILENT_GRACE_MS) this.#closeSilent()
       this.#closeLingering()
     }, DRAIN_TICK_MS)
     const deadline = setTimeout(() => this.#server.closeAllConnections(), deadlineMs)
     await closed
     clearInterval(tick)
     clearTimeout(deadline)
-    // ends the checks of time-outs, too
-    this.#server.close()
   }
 
   /**
@@ -187,9 +178,13 @@ export class HttpServer {
       isPausing: false,
       isEnding: false,
       lingeringSince: undefined,
-      restingAt: undefined,
     }
     this.#sockets.set(socket, connection)
+    const destroy = socket.destroy
+    socket.destroy = error => {
+      const isSpared = this.#isSparing && (socket.bytesRead === 0 || connection.underWay > 0)
+      return isSpared ? socket : destroy.call(socket, error)
+    }
     const closeAtOnce = socket.destroySoon
     // what Node calls when the last answer of a connection is given
     socket.destroySoon = () => {
@@ -208,8 +203,7 @@ export class HttpServer {
    * Behind one that asks for an upgrade, which nobody takes up here, Node drops what came in the same read. What comes
    * later could be the rest of a body, and must not be taken for a request.
    */
-  #begin(request: IncomingMessage, response: ServerResponse): boolean {
-    const { socket, headers } = request
+  #begin({ socket, headers }: IncomingMessage, response: ServerResponse): boolean {
     const connection = this.#sockets.get(socket)
     if (connection === undefined || connection.isEnding) return false
     if (headers.upgrade !== undefined) {
@@ -217,7 +211,6 @@ export class HttpServer {
       response.setHeader('Connection', 'close')
     }
     connection.answer = response
-    connection.restingAt = undefined
     connection.underWay += 1
     if (connection.underWay >= MAX_PIPELINED && !connection.isPausing) {
       connection.isPausing = true
@@ -228,7 +221,6 @@ export class HttpServer {
     response.once('close', () => {
       if (connection.answer === response) connection.answer = undefined
       connection.underWay -= 1
-      if (connection.underWay === 0 && request.complete) connection.restingAt = socket.bytesRead
       if (connection.underWay === MAX_PIPELINED - 1) socket.resume()
     })
     return true
@@ -246,11 +238,15 @@ export class HttpServer {
     response.prependOnceListener('finish', () => socket.setTimeout(0))
   }
 
-  /** Sockets between two requests: nothing has come since the last answer. */
-  #closeResting(): void {
-    for (const [socket, { restingAt }] of this.#sockets) {
-      if (socket instanceof Socket && socket.bytesRead === restingAt) socket.destroy()
-    }
+  /**
+   * Lets Node close the sockets that it calls idle, but for two kinds of them: those that have sent nothing, whose first
+   * request may be on its way (idle since Node 26, nodejs/node#63470), and those whose last answer is not with the
+   * system yet.
+   */
+  #sparing(closeIdle: () => void): void {
+    this.#isSparing = true
+    closeIdle()
+    this.#isSparing = false
   }
 
   /** Before version 26, Node counts a socket that has sent nothing as busy. */

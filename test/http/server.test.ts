@@ -152,6 +152,17 @@ t.test('a first request that is on its way when a drain begins is answered', asy
   await drained
 })
 
+t.test('half a request behind one that was answered before a drain is answered when it is whole', async t => {
+  const { server, port } = await listening(t, answerAtOnce)
+  const raw = await rawSocket(port)
+  raw.socket.write(GET + GET.slice(0, 10))
+  await raw.until(/done/)
+  const drained = server.drain(10_000)
+  raw.socket.write(GET.slice(10))
+  t.match(await raw.closed(), /200 OK[\s\S]*200 OK[\s\S]*Connection: close/i)
+  await drained
+})
+
 t.test('a socket that never said a word holds up a drain for a moment only', async t => {
   const { server, port } = await listening(t, answerAtOnce)
   const silent = await rawSocket(port)
