@@ -45,8 +45,6 @@ const SERVICE_SETTINGS: Settings = {
   DATABASE_CONNECT_TIMEOUT_MS: '1000',
   DATABASE_STATEMENT_TIMEOUT_MS: '1500',
   DATABASE_LOCK_TIMEOUT_MS: '300',
-  // fuller batches: there are three services to a database, and all of it on one machine
-  BATCH_CONCURRENCY: '1',
   SWEEP_INTERVAL_MS: '700',
   TOMBSTONE_SECONDS: '60',
   DRAIN_TIMEOUT_MS: '3000',
