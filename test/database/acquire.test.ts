@@ -225,6 +225,25 @@ t.test(
   },
 )
 
+for (const reentry of ['user', 'client'] as const) {
+  t.test(
+    `a request that re-enters by ${reentry}, sent many times at once, is never told of itself`,
+    async t => {
+      const stores = await openStores(t)
+      const sent = Array.from({ length: 20 }, () => acquire(stores, ['a', 'b'], { client: 'ws-15', reentry }))
+      const outcomes = await Promise.all(sent)
+      const grants = outcomes.flatMap(outcome => (outcome.kind === 'granted' ? outcome.grants : []))
+      t.same(
+        outcomes.map(({ kind }) => kind),
+        sent.map(() => 'granted'),
+      )
+      t.equal(grants.filter(({ existing }) => !existing).length, 2)
+      t.equal(new Set(grants.map(({ lock }) => lock.id)).size, 2)
+      t.same(await faults(stores), [])
+    },
+  )
+}
+
 t.test('a takeover changes hands in one step, with a new id and a greater token', async t => {
   const stores = await openStores(t)
   const [mine] = await granted(stores, ['a', 'b'], {

@@ -10,7 +10,8 @@ import { clockAfter, TOUCH } from './lease.ts'
  * concerned.
  *
  * `refused`: free itself, but not taken, since its set was not, or since the claim failed. `contended`: the
- * snapshot is out of date, since the insert met a row that it does not show, or the own session has gone meanwhile.
+ * snapshot is out of date, since the insert met a row that it does not show, or the own session has gone meanwhile; or
+ * so was the look for sessions to re-enter by.
  */
 export interface AcquireBatchRow extends LockRow {
   readonly request: number
@@ -41,6 +42,8 @@ export interface AcquireBatchRow extends LockRow {
  *    somebody else. The claim must come true or null must not: an unknown would let an unclaimed insert through.
  * 5. A lock of the own session counts as held only if that session was touched here. It may have gone, and its
  *    locks with it, while this statement waited for its row; the snapshot still shows them.
+ *    Nor does one that re-entry covers, if its session was not touched before: it was granted after that look, to the
+ *    same request sent twice, mostly. The next try touches it. It is no conflict: nobody else has it.
  * 6. Sessions are written after the grants, and only for grants.
  * 7. Whoever is granted the rest of a set keeps what it had of it until the commit (`kept`): that may have been released
  *    or taken over during the wait, and the snapshot still shows it. It does not wait for such a row, so whoever
@@ -105,15 +108,18 @@ seen as materialized (
     s.client, s.last_touch, s.expires_at,
     l.session_id = c.session_id as own_session,
     (l.session_id = c.session_id and c.session_id in (select id from touched))
-      or (r.reentry <> 'session' and l.holder = w.user_name and l.session_id = any($15::uuid[])
-        and (r.reentry = 'user' or s.client is not distinct from w.client)
-        and s.ended_at is null and s.expires_at > now()) as own,
-    s.ended_at is null and s.expires_at > now() as live
+      or (reentry.covers and lease.live and l.session_id = any($15::uuid[])) as own,
+    reentry.covers, lease.live
   from claimed c
   join request r on r.number = c.request
   join wanted_session w on w.id = c.session_id
   cross join ${lockOfResource(schema, 'c.namespace', 'c.resource_type', 'c.resource_id')} l
   cross join ${sessionById(schema, 'l.session_id')} s
+  cross join lateral (
+    select r.reentry <> 'session' and l.holder = w.user_name
+      and (r.reentry = 'user' or s.client is not distinct from w.client) as covers
+  ) reentry
+  cross join lateral (select s.ended_at is null and s.expires_at > now() as live) lease
 ),
 free as materialized (
   select c.request, count(*) - count(seen.id) as missing
@@ -196,7 +202,7 @@ select w.request,
       end
     when seen.own then 'existing'
     when not c.known then 'resource_not_found'
-    when seen.own_session then 'contended'
+    when seen.own_session or (seen.covers and seen.live) then 'contended'
     when seen.live then 'conflict'
     when seen.id is not null then 'expired'
     when free.request is null then 'refused'

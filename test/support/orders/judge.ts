@@ -232,10 +232,24 @@ function byRequest(rows: readonly Row[]): readonly (readonly Row[])[] {
   return [...groups.values()]
 }
 
-function isContended({ text, rows, parameters }: Ended): boolean {
+function isContended(statement: Ended): boolean {
+  const { text, rows, parameters } = statement
   if (text === MANY)
     return new Set(rows.map(({ request }) => request)).size < (parameters[0] as unknown[]).length
-  return rows.length === 0 || rows.some(({ state }) => state === 'contended')
+  // what is covered was looked for by a statement before this one, and others may have been at work in between
+  const covers = text === BATCH ? isCovered(statement) : () => false
+  return (
+    rows.length === 0 || rows.some((row, position) => row.state === 'contended' && !covers(row, position))
+  )
+}
+
+/** Whether re-entry by user covers the lock that a row of acquireBatchSql tells of: there is one for each resource. */
+function isCovered({ parameters }: Ended): (row: Row, position: number) => boolean {
+  const [sessionIds, users, , , , , reentries, , , , sessionIdOf] =
+    parameters as readonly (readonly unknown[])[]
+  return ({ request, holder }, position) =>
+    reentries?.[Number(request) - 1] === 'user' &&
+    users?.[sessionIds?.indexOf(sessionIdOf?.[position]) ?? -1] === holder
 }
 
 /** The sessions that a statement names are among its parameters. */
@@ -261,6 +275,17 @@ const acquire: Rule = commit => [
   ...none('ends lock', commit.removed),
   ...none('ends session', commit.dead),
 ]
+
+/** Besides, a lock that re-entry covers is nobody else's, and in nobody's way. */
+const acquireBatch: Rule = commit => {
+  const covered = commit.statement.rows.filter(isCovered(commit.statement))
+  return [
+    ...acquire(commit),
+    ...covered
+      .filter(({ state }) => state === 'conflict')
+      .map(({ id }) => `is told that its own lock ${id} is in the way`),
+  ]
+}
 
 /** Besides, it ends the locks that stood in the way, and sessions that end with them. */
 const takeOver: Rule = commit => {
@@ -443,12 +468,13 @@ const createSession: Rule = ({ statement, added, removed, dead, made, meanwhile 
 }
 
 const MANY = acquireManySql('leasehold')
+const BATCH = acquireBatchSql('leasehold')
 
 /** By statement. A sweep and an acquirer may end expired sessions only, and an expired one is dead. */
 const RULES = new Map<string, Rule>([
   [acquireOneSql('leasehold'), acquire],
   [MANY, acquire],
-  [acquireBatchSql('leasehold'), acquire],
+  [BATCH, acquireBatch],
   [acquireSoleSql('leasehold'), acquireSole],
   [takeOverSql('leasehold'), takeOver],
   [touchHoldersSql('leasehold'), touchHolders],
@@ -467,8 +493,4 @@ const RULES = new Map<string, Rule>([
   [RELEASE_BY_NAME, release],
 ])
 
-const MAY_UNDO_ITSELF = new Set([
-  acquireBatchSql('leasehold'),
-  takeOverSql('leasehold'),
-  acquireSoleSql('leasehold'),
-])
+const MAY_UNDO_ITSELF = new Set([BATCH, takeOverSql('leasehold'), acquireSoleSql('leasehold')])
