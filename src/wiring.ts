@@ -36,7 +36,7 @@ export interface Parts {
   readonly database: Database
   /** For probes, the sweeper and gauges: however busy the requests are, these still get through. */
   readonly background: Database
-  /** For changes of catalogues and for large sets, which take long: they never hold up other locks. */
+  /** For changes of catalogues, large sets and ends of large sessions, which take long: they never hold up other locks. */
   readonly bulk: Database
   readonly readiness: Readiness
   readonly keys: KeyService
@@ -69,7 +69,7 @@ export function wire(
   const metrics = new Metrics()
   const serviceMetrics = new ServiceMetrics(metrics)
   const events = { retried: (why: string) => serviceMetrics.retried(why) }
-  const backgroundSessions = new SessionRepository(background, config.TOMBSTONE_SECONDS)
+  const backgroundSessions = new SessionRepository(background, config.TOMBSTONE_SECONDS, { bulk })
   observeConnections(metrics, database, () => http.openConnections)
   if (scrape === undefined) {
     observeDatabase(metrics, new LockRepository(background, events), backgroundSessions)
@@ -91,7 +91,7 @@ export function wire(
     failed: error =>
       log.warn({ err: error }, 'the days of the history could not be seen to; tried again soon'),
   })
-  const sessions = new SessionRepository(database, config.TOMBSTONE_SECONDS, batching)
+  const sessions = new SessionRepository(database, config.TOMBSTONE_SECONDS, { bulk, batching })
   const app = createApp({
     locks: new LockService(new LockRepository(database, events, { bulk, batching }), event =>
       log.warn(event, event.event),
@@ -100,7 +100,7 @@ export function wire(
     catalogue: new CatalogueService(new CatalogueRepository(database, bulk)),
     history: new HistoryService(new HistoryRepository(database)),
     keys,
-    signIns: new SignInService(new SignInRepository(database), sessions, keys, failedLookups),
+    signIns: new SignInService(new SignInRepository(database, bulk), sessions, keys, failedLookups),
     users: new UserService(new UserRepository(database)),
     dialects: dialectSettings(config),
     readiness: () => readiness.problems(),

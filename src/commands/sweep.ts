@@ -15,13 +15,15 @@ const PROGRESS_EVERY_MS = 2000
 
 /** Sweeps until nothing is left, of the history as well. */
 async function sweep(url: string, config: Config, progress: (text: string) => void): Promise<SweepCount> {
-  const database = new Database(
-    poolSettings(config, url, () => {}),
+  const settings = poolSettings(config, url, () => {})
+  const database = new Database(settings, config.DATABASE_SCHEMA)
+  const bulk = new Database(
+    { ...settings, statementTimeoutMs: config.DATABASE_BULK_TIMEOUT_MS },
     config.DATABASE_SCHEMA,
   )
   let said = performance.now()
   try {
-    const count = await sweepAll(new SessionRepository(database, config.TOMBSTONE_SECONDS), {
+    const count = await sweepAll(new SessionRepository(database, config.TOMBSTONE_SECONDS, { bulk }), {
       progress: soFar => {
         if (performance.now() - said < PROGRESS_EVERY_MS) return
         said = performance.now()
@@ -31,7 +33,7 @@ async function sweep(url: string, config: Config, progress: (text: string) => vo
     await keepHistory(new HistoryRepository(database), config.HISTORY_DAYS)
     return count
   } finally {
-    await database.close()
+    await Promise.all([database.close(), bulk.close()])
   }
 }
 

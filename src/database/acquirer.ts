@@ -18,6 +18,7 @@ import {
   type Pending,
   takeOverParameters,
 } from './pending-acquire.ts'
+import type { SessionEnder } from './session-ender.ts'
 import { type AcquireBatchRow, acquireBatchSql } from './statements/acquire-batch.ts'
 import { type AcquireManyRow, acquireManySql } from './statements/acquire-many.ts'
 import { type AcquireOneRow, acquireOneSql } from './statements/acquire-one.ts'
@@ -51,6 +52,7 @@ export interface AcquireEvents {
  */
 export class Acquirer {
   readonly #database: Database
+  readonly #ender: SessionEnder
   readonly #events: AcquireEvents
   readonly #sql: Readonly<
     Record<
@@ -74,8 +76,9 @@ export class Acquirer {
   /** All others that can share a statement. */
   readonly #sets: Gatherer<Pending, Verdict>
 
-  constructor(database: Database, events: AcquireEvents, batching: Batching) {
+  constructor(database: Database, ender: SessionEnder, events: AcquireEvents, batching: Batching) {
     this.#database = database
+    this.#ender = ender
     this.#events = events
     this.#sql = {
       one: acquireOneSql(database.schema),
@@ -165,7 +168,7 @@ export class Acquirer {
   async #endExpired({ expired }: Again): Promise<void> {
     const others = expired.filter(id => !this.#ending.has(id))
     if (others.length > 0) {
-      const ended = this.#database.run(this.#sql.endExpired, [others]).finally(() => {
+      const ended = this.#ender.run(this.#sql.endExpired, [others]).finally(() => {
         for (const id of others) this.#ending.delete(id)
       })
       for (const id of others) this.#ending.set(id, ended)

@@ -12,6 +12,7 @@ import { type Batching, DEFAULT_BATCHING } from './gatherer.ts'
 import { LockBatches, type Released, type ReleasedRow } from './lock-batches.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { prefixEnd } from './prefix-end.ts'
+import { SessionEnder } from './session-ender.ts'
 import { SetReleaser } from './set-releaser.ts'
 import { COUNTED_ROWS, type CountRow, countLocksSql } from './statements/count-live.ts'
 import { listBelowSql } from './statements/list-below.ts'
@@ -49,7 +50,7 @@ export class LockRepository implements LockStore {
     { bulk = database, batching = DEFAULT_BATCHING }: LockRepositoryOptions = {},
   ) {
     this.#database = database
-    this.#acquirer = new Acquirer(database, events, batching)
+    this.#acquirer = new Acquirer(database, new SessionEnder(database, bulk), events, batching)
     this.#expanding = new ExpandingAcquirer(database, bulk, this.#acquirer, events)
     this.#releaser = new SetReleaser(database, bulk)
     this.#batches = new LockBatches(database, batching)

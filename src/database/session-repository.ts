@@ -10,6 +10,7 @@ import type {
 } from '../locks/session-store.ts'
 import type { Database } from './database.ts'
 import { type Batching, DEFAULT_BATCHING, Gatherer } from './gatherer.ts'
+import { SessionEnder } from './session-ender.ts'
 import { type LeaseRow, type SessionRow, sessionOf } from './session-row.ts'
 import { COUNTED_ROWS, type CountRow, countSessionsSql } from './statements/count-live.ts'
 import { createSessionSql } from './statements/create-session.ts'
@@ -28,6 +29,12 @@ interface SessionTouch {
   readonly user: string
 }
 
+export interface SessionRepositoryOptions {
+  /** With connections of its own and a time-out fit for the end of a session with a hundred thousand locks. */
+  readonly bulk?: Database
+  readonly batching?: Batching
+}
+
 type TouchRow = SessionRow & { readonly touched: boolean }
 
 function touchOutcome(row: TouchRow | undefined, user: string): SessionOutcome {
@@ -39,13 +46,19 @@ function touchOutcome(row: TouchRow | undefined, user: string): SessionOutcome {
 /** Sessions in PostgreSQL. The lease is the row, and its row lock decides who comes first. */
 export class SessionRepository implements SessionStore {
   readonly #database: Database
+  readonly #ender: SessionEnder
   readonly #tombstoneSeconds: number
   readonly #touches: Gatherer<SessionTouch, SessionOutcome>
   readonly #sql: Readonly<Record<'count' | 'create' | 'touch' | 'touchMany' | 'end' | 'sweep', string>>
 
   /** `tombstoneSeconds`: how long the row of a named session stays after its end. */
-  constructor(database: Database, tombstoneSeconds: number, batching: Batching = DEFAULT_BATCHING) {
+  constructor(
+    database: Database,
+    tombstoneSeconds: number,
+    { bulk = database, batching = DEFAULT_BATCHING }: SessionRepositoryOptions = {},
+  ) {
     this.#database = database
+    this.#ender = new SessionEnder(database, bulk)
     this.#tombstoneSeconds = tombstoneSeconds
     this.#touches = new Gatherer(touches => this.#touch(touches), {
       ...batching,
@@ -105,7 +118,7 @@ export class SessionRepository implements SessionStore {
   }
 
   async end(sessionId: string, user: string | null, by: string | null = user): Promise<boolean> {
-    return (await this.#database.run(this.#sql.end, [sessionId, user, by])).length > 0
+    return (await this.#ender.run(this.#sql.end, [sessionId, user, by])).length > 0
   }
 
   async list(filter: SessionFilter): Promise<readonly Session[]> {
@@ -126,7 +139,11 @@ export class SessionRepository implements SessionStore {
     const after = from ?? FIRST_PLACE
     const before = placeAfter(after, PAGES_A_STEP)
     const parameters = [after, before, limit, this.#tombstoneSeconds]
-    const [row] = await this.#database.run<SweepRow>(this.#sql.sweep, parameters)
+    // many at once are tried again as fewer; of one, nothing is left to be tried but more time
+    const [row] =
+      limit === 1
+        ? await this.#ender.run<SweepRow>(this.#sql.sweep, parameters)
+        : await this.#database.run<SweepRow>(this.#sql.sweep, parameters)
     if (row === undefined) throw new Error('a sweep without an answer')
     const { sessions, tombstones, stopped_at, pages } = row
     const next = stopped_at ?? (pageOf(before) < pages ? before : null)

@@ -3,6 +3,7 @@ import type { Role } from '../locks/api-key.ts'
 import type { Session } from '../locks/session.ts'
 import type { NewSignIn, SignIn, SignInStore } from '../locks/sign-in.ts'
 import type { Database } from './database.ts'
+import { SessionEnder } from './session-ender.ts'
 import { type LeaseRow, type SessionRow, sessionOf } from './session-row.ts'
 import { endSecretSql } from './statements/end-sessions.ts'
 import { findSignInsSql, openSignInSql, touchSignInsSql } from './statements/sign-ins.ts'
@@ -17,10 +18,13 @@ interface SignInRow extends SessionRow {
 /** Sign-ins in PostgreSQL: sessions that carry the hash of a secret. */
 export class SignInRepository implements SignInStore {
   readonly #database: Database
+  readonly #ender: SessionEnder
   readonly #sql: Readonly<Record<'open' | 'touch' | 'find' | 'end', string>>
 
-  constructor(database: Database) {
+  /** `bulk`: for the end of sessions with very many locks. */
+  constructor(database: Database, bulk = database) {
     this.#database = database
+    this.#ender = new SessionEnder(database, bulk)
     this.#sql = {
       open: openSignInSql(database.schema),
       touch: touchSignInsSql(database.schema),
@@ -61,7 +65,7 @@ export class SignInRepository implements SignInStore {
   }
 
   async endExpired(secretHash: Buffer): Promise<void> {
-    await this.#database.run(this.#sql.end, [secretHash])
+    await this.#ender.run(this.#sql.end, [secretHash])
   }
 
   async #read(statement: string, hashes: readonly Buffer[]): Promise<readonly (SignIn | undefined)[]> {

@@ -22,6 +22,12 @@ export function isLockTimeout(error: unknown): boolean {
   return cause instanceof pg.DatabaseError && cause.code === LOCK_TIMEOUT
 }
 
+/** The statement took longer than the connection's statements may, and changed nothing. */
+export function isStatementTimeout(error: unknown): boolean {
+  const cause = error instanceof DatabaseTrouble ? error.cause : undefined
+  return cause instanceof pg.DatabaseError && cause.code === STATEMENT_TIMEOUT
+}
+
 /** An error of the server that left the connection in order; with `states`, one of these. */
 export function hasSqlState(error: unknown, ...states: readonly string[]): boolean {
   if (!(error instanceof pg.DatabaseError)) return false
@@ -43,7 +49,8 @@ const OLD_SCHEMA = new Set(['42P01', '42703', '42883', '3F000'])
 
 /** The server gave up on a statement for its length; `statement_timeout` stops counting before the commit. */
 const LOCK_TIMEOUT = '55P03'
-const TOO_SLOW = new Set(['57014', LOCK_TIMEOUT])
+const STATEMENT_TIMEOUT = '57014'
+const TOO_SLOW = new Set([STATEMENT_TIMEOUT, LOCK_TIMEOUT])
 
 /**
  * Whether a statement failed for what was in it, or for a row that it waited for: undone for certain, and another
