@@ -9,7 +9,8 @@ import type {
   SweepStep,
 } from '../locks/session-store.ts'
 import type { Database } from './database.ts'
-import { type Batching, DEFAULT_BATCHING, Gatherer } from './gatherer.ts'
+import { type Batching, DEFAULT_BATCHING } from './gatherer.ts'
+import { Busy, RowGatherer } from './row-gatherer.ts'
 import { SessionEnder } from './session-ender.ts'
 import { type LeaseRow, type SessionRow, sessionOf } from './session-row.ts'
 import { COUNTED_ROWS, type CountRow, countSessionsSql } from './statements/count-live.ts'
@@ -35,12 +36,21 @@ export interface SessionRepositoryOptions {
   readonly batching?: Batching
 }
 
-type TouchRow = SessionRow & { readonly touched: boolean }
+type TouchRow =
+  | (SessionRow & { readonly touched: boolean })
+  /** It could not be locked. */
+  | { readonly id: string; readonly user_name: null }
 
-function touchOutcome(row: TouchRow | undefined, user: string): SessionOutcome {
+function touchOutcome(row: TouchRow | undefined, user: string): SessionOutcome | Busy {
   if (row === undefined) return { kind: 'session_not_found' }
+  if (row.user_name === null) return new Busy(row.id)
   if (row.touched) return { kind: 'live', session: sessionOf(row), existing: true }
   return { kind: row.user_name === user ? 'session_expired' : 'session_forbidden' }
+}
+
+/** Of a statement that has waited: a session that it could not lock is gone. */
+function settled(outcome: SessionOutcome | Busy): SessionOutcome {
+  return outcome instanceof Busy ? { kind: 'session_not_found' } : outcome
 }
 
 /** Sessions in PostgreSQL. The lease is the row, and its row lock decides who comes first. */
@@ -48,8 +58,10 @@ export class SessionRepository implements SessionStore {
   readonly #database: Database
   readonly #ender: SessionEnder
   readonly #tombstoneSeconds: number
-  readonly #touches: Gatherer<SessionTouch, SessionOutcome>
-  readonly #sql: Readonly<Record<'count' | 'create' | 'touch' | 'touchMany' | 'end' | 'sweep', string>>
+  readonly #touches: RowGatherer<SessionTouch, SessionOutcome>
+  readonly #sql: Readonly<
+    Record<'count' | 'create' | 'touch' | 'touchMany' | 'touchManyWaiting' | 'end' | 'sweep', string>
+  >
 
   /** `tombstoneSeconds`: how long the row of a named session stays after its end. */
   constructor(
@@ -60,18 +72,25 @@ export class SessionRepository implements SessionStore {
     this.#database = database
     this.#ender = new SessionEnder(database, bulk)
     this.#tombstoneSeconds = tombstoneSeconds
-    this.#touches = new Gatherer(touches => this.#touch(touches), {
-      ...batching,
-      keysOf: ({ sessionId }) => [sessionId],
-      // one touch is as good as two
-      canShare: (_key, one, other) => one.user === other.user,
-      isDivisible: isFaultOfStatement,
-    })
+    this.#touches = new RowGatherer(
+      {
+        atOnce: touches => this.#touch(touches, this.#sql.touchMany),
+        waiting: async touches => (await this.#touch(touches, this.#sql.touchManyWaiting)).map(settled),
+      },
+      {
+        ...batching,
+        keysOf: ({ sessionId }) => [sessionId],
+        // one touch is as good as two
+        canShare: (_key, one, other) => one.user === other.user,
+        isDivisible: isFaultOfStatement,
+      },
+    )
     this.#sql = {
       count: countSessionsSql(database.schema),
       create: createSessionSql(database.schema),
       touch: touchSessionSql(database.schema),
-      touchMany: touchSessionsSql(database.schema),
+      touchMany: touchSessionsSql(database.schema, { waits: false }),
+      touchManyWaiting: touchSessionsSql(database.schema, { waits: true }),
       end: endSessionSql(database.schema),
       sweep: sweepSql(database.schema),
     }
@@ -96,13 +115,13 @@ export class SessionRepository implements SessionStore {
     return this.#touches.add({ sessionId, user })
   }
 
-  async #touch(touches: readonly SessionTouch[]): Promise<readonly SessionOutcome[]> {
+  async #touch(touches: readonly SessionTouch[], many: string): Promise<readonly (SessionOutcome | Busy)[]> {
     const distinct = [...new Map(touches.map(touch => [touch.sessionId, touch])).values()]
     const [only] = distinct
     const rows =
       only !== undefined && distinct.length === 1
         ? await this.#database.run<TouchRow>(this.#sql.touch, [only.sessionId, only.user])
-        : await this.#database.run<TouchRow>(this.#sql.touchMany, [
+        : await this.#database.run<TouchRow>(many, [
             distinct.map(({ sessionId }) => sessionId),
             distinct.map(({ user }) => user),
           ])

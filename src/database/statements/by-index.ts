@@ -40,4 +40,7 @@ export function lockedSessions(schema: string, ids: string, strength: LockStreng
 }
 
 /** Of a session that stays, or of one that may end. */
-type LockStrength = 'no key update' | 'update'
+type RowLock = 'no key update' | 'update'
+
+/** `skip locked` leaves out those that others have. */
+export type LockStrength = RowLock | `${RowLock} skip locked`

@@ -42,11 +42,13 @@ returning l.id, l.holder, l.fencing_token`
 }
 
 /**
- * Releases many grants, each as above, in one commit. The sessions' rows are locked in the order of their ids.
+ * Releases many grants, each as above, in one commit. The sessions' rows are locked in the order of their ids; `waits`:
+ * also those that others have. Else they are told of.
  *
- * $1 lock ids, none twice, $2 namespaces, $3 holders. A row for each that was released.
+ * $1 lock ids, none twice, $2 namespaces, $3 holders. A row for each that was released, `busy` null, and for each whose
+ * session could not be locked, `busy` that session: either another has it, or it has ended meanwhile.
  */
-export function releaseManySql(schema: string): string {
+export function releaseManySql(schema: string, { waits }: { readonly waits: boolean }): string {
   return `with target as materialized (
   select l.id, l.session_id
   from unnest($1::bigint[], $2::text[], $3::text[]) as w(id, namespace, holder)
@@ -54,12 +56,12 @@ export function releaseManySql(schema: string): string {
   where l.namespace = w.namespace and l.holder = w.holder
 ),
 present as materialized (
-  select w.lock_ids, s.expires_at
+  select w.session_id, w.lock_ids, s.expires_at
   from (select session_id, array_agg(id) as lock_ids from target group by session_id order by session_id) w
   cross join lateral (
     select expires_at from ${schema}.sessions
     where id = w.session_id and ended_at is null
-    for update
+    for update${waits ? '' : ' skip locked'}
   ) s
 ),
 clock as materialized (
@@ -67,10 +69,16 @@ clock as materialized (
 ),
 noted as materialized (
   ${endNote('released')}
+),
+released as (
+  delete from ${schema}.locks l
+  where l.id = any(array(
+    select unnest(lock_ids) from present, clock, noted where expires_at > clock.t
+  ))
+  returning l.id, l.holder, l.fencing_token
 )
-delete from ${schema}.locks l
-where l.id = any(array(
-  select unnest(lock_ids) from present, clock, noted where expires_at > clock.t
-))
-returning l.id, l.holder, l.fencing_token`
+select id, holder, fencing_token, null::uuid as busy from released
+union all
+select id, null, null, session_id from target
+where session_id not in (select session_id from present)`
 }

@@ -1,4 +1,4 @@
-import { lockById, lockedSessions, lockOfResource, sessionById } from './by-index.ts'
+import { type LockStrength, lockById, lockedSessions, lockOfResource, sessionById } from './by-index.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
 /**
@@ -88,25 +88,34 @@ where s.id = any(array(
 returning s.id`
 }
 
+/** Whether a statement waits for the rows of sessions that others have; else it tells of them. */
+interface Patience {
+  readonly waits: boolean
+}
+
 /** Of a touch of many: their rows are locked in the order of their ids. `which` selects the sessions' ids. */
-function touchingMany(schema: string, which: string): string {
+function touchingMany(schema: string, which: string, { waits }: Patience): string {
+  const strength: LockStrength = waits ? 'no key update' : 'no key update skip locked'
   return `present as materialized (
-  ${lockedSessions(schema, which, 'no key update')}
+  ${lockedSessions(schema, which, strength)}
 ),
 clock as materialized (
   ${clockAfter('present')}
 )`
 }
 
-/** Touches the sessions of many locks. $1 lock ids, $2 namespaces, $3 holders. A row for each that is held. */
-export function touchLocksSql(schema: string): string {
+/**
+ * Touches the sessions of many locks. $1 lock ids, $2 namespaces, $3 holders. A row for each that is held, and one with
+ * a null `last_touch` for each whose session could not be locked: another has it, or it is gone.
+ */
+export function touchLocksSql(schema: string, patience: Patience): string {
   return `with target as materialized (
   select l.*
   from unnest($1::bigint[], $2::text[], $3::text[]) as w(id, namespace, holder)
   cross join ${lockById(schema, 'w.id')} l
   where l.namespace = w.namespace and l.holder = w.holder
 ),
-${touchingMany(schema, 'select session_id from target')},
+${touchingMany(schema, 'select session_id from target', patience)},
 touched as (
   update ${schema}.sessions s
   set ${TOUCH}
@@ -120,18 +129,24 @@ select l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencin
   l.reference, l.metadata, l.lock_time, s.last_touch, nullif(s.expires_at, 'infinity') as expires_at,
   extract(epoch from nullif(s.expires_at, 'infinity') - s.last_touch)::float8 as expires_in
 from touched s
-join target l on l.session_id = s.id`
+join target l on l.session_id = s.id
+union all
+select l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token, l.holder, null, l.reference,
+  l.metadata, l.lock_time, null, null, null
+from target l
+where l.session_id not in (select id from present)`
 }
 
 /**
  * Touches many sessions. $1 session ids, none twice, $2 users. A row for each that exists, as with one; its columns
- * are null but for `id` and `user_name` where it could not be touched.
+ * are null but for `id` and `user_name` where it could not be touched. `user_name` is null too where the session could not be
+ * locked: another has it, or it is gone.
  */
-export function touchSessionsSql(schema: string): string {
+export function touchSessionsSql(schema: string, patience: Patience): string {
   return `with wanted as materialized (
   select * from unnest($1::uuid[], $2::text[]) as w(id, user_name)
 ),
-${touchingMany(schema, 'select id from wanted')},
+${touchingMany(schema, 'select id from wanted', patience)},
 touched as (
   update ${schema}.sessions s
   set ${TOUCH}
@@ -148,5 +163,10 @@ select present.id, present.user_name, t.id is not null as touched, t.client, ext
   extract(epoch from nullif(t.expires_at, 'infinity') - t.last_touch)::float8 as expires_in,
   t.ends_with_last_lock
 from present
-left join touched t on t.id = present.id`
+left join touched t on t.id = present.id
+union all
+select s.id, null, false, null, null, null, null, null, null, null
+from wanted w
+cross join ${sessionById(schema, 'w.id')} s
+where w.id not in (select id from present)`
 }
