@@ -13,7 +13,7 @@ const SOURCES = fileURLToPath(new URL('../../src/', import.meta.url))
  */
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
   locks: ['lru-cache'],
-  database: ['locks', 'kysely', 'pg', 'node-pg-migrate', 'lru-cache'],
+  database: ['locks', 'kysely', 'pg', 'node-pg-migrate', 'lru-cache', 'p-limit'],
   http: [
     'locks',
     'koa',
