@@ -1,3 +1,4 @@
+import { answerToArguments, TERMINAL } from './commands/command-line.ts'
 import { type Config, ConfigError, configOfProcess } from './config.ts'
 import { createLogger } from './logging.ts'
 import { Service } from './service.ts'
@@ -9,6 +10,15 @@ import { welcomeText } from './welcome.ts'
  * the same one again, not somebody who has lost patience.
  */
 const ECHO_MS = 1000
+
+const USAGE = `usage: npm start
+
+Starts the service. It takes no options: settings are variables of the environment or of a file
+.env, each with its default in .env.example. PORT=9000 npm start listens on another port.
+`
+
+const answered = answerToArguments('start', process.argv.slice(2), USAGE, TERMINAL)
+if (answered !== undefined) process.exit(answered)
 
 const config = readConfigOrExit()
 const log = createLogger(config.LOG_LEVEL, { isShared: config.WORKERS > 1 })

@@ -2,8 +2,15 @@ import { type AuditReport, audit, type Fault } from '../database/audit.ts'
 import { Database } from '../database/database.ts'
 import { databaseProblem } from '../database/readiness.ts'
 import { poolSettings } from '../service-database.ts'
-import { isProgram, TERMINAL } from './command-line.ts'
-import { withConfiguredDatabase } from './configured-database.ts'
+import { answerToArguments, isProgram, TERMINAL } from './command-line.ts'
+import { withExistingDatabase } from './configured-database.ts'
+
+const USAGE = `usage: npm run audit
+
+Compares locks, sessions and the whole history, and prints what no promise allows. It changes
+nothing, and takes no options. The database is DATABASE_URL; without it, the embedded one under
+DATA_DIR. Exits 0 where nothing is wrong, 1 where something is, 2 where it could not look.
+`
 
 /** It reads the whole history, and nobody waits for it. */
 const STATEMENT_TIMEOUT_MS = 3_600_000
@@ -32,9 +39,11 @@ function faultLine({ fault, namespace, resource_type, resource_id, lock_id, deta
   return `${fault}:${where} ${detail}`
 }
 
-if (isProgram(import.meta.url)) {
+async function main(): Promise<number> {
+  const answered = answerToArguments('audit', process.argv.slice(2), USAGE, TERMINAL)
+  if (answered !== undefined) return answered
   try {
-    const report = await withConfiguredDatabase(async ({ url, config }) => {
+    const report = await withExistingDatabase(async ({ url, config }) => {
       const settings = poolSettings(config, url, () => {})
       const database = new Database(
         { ...settings, max: 1, statementTimeoutMs: STATEMENT_TIMEOUT_MS },
@@ -43,9 +52,11 @@ if (isProgram(import.meta.url)) {
       return audit(database, MOST_FAULTS).finally(() => database.close())
     })
     TERMINAL.result(auditText(report))
-    process.exitCode = report.faultCount === 0 ? EXIT_CODES.fine : EXIT_CODES.faults
+    return report.faultCount === 0 ? EXIT_CODES.fine : EXIT_CODES.faults
   } catch (error) {
     TERMINAL.remark(`audit: ${databaseProblem(error)}\n`)
-    process.exitCode = EXIT_CODES.couldNotLook
+    return EXIT_CODES.couldNotLook
   }
 }
+
+if (isProgram(import.meta.url)) process.exitCode = await main()

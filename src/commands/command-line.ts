@@ -1,6 +1,9 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+/** Exit code. */
+const WRONG_USAGE = 2
+
 /** Where results go and where progress and errors go. */
 export interface CommandOutput {
   readonly result: (text: string) => void
@@ -16,6 +19,22 @@ export const TERMINAL: CommandOutput = {
 export function isProgram(moduleUrl: string): boolean {
   const program = process.argv[1]
   return program !== undefined && realpathSync(program) === fileURLToPath(moduleUrl)
+}
+
+/** The exit code of a program that takes no arguments and was given some, `--help` mostly. Undefined: it was given none. */
+export function answerToArguments(
+  name: string,
+  argv: readonly string[],
+  usage: string,
+  output: CommandOutput,
+): number | undefined {
+  if (argv.length === 0) return undefined
+  if (argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h')) {
+    output.result(usage)
+    return 0
+  }
+  output.remark(`${name}: cannot do "${argv.join(' ')}"\n\n${usage}`)
+  return WRONG_USAGE
 }
 
 /** Whether `parseArgs` did not understand the arguments. */

@@ -7,8 +7,15 @@ import { keepHistory } from '../locks/history-keeper.ts'
 import type { SweepCount } from '../locks/session-store.ts'
 import { sweepAll } from '../locks/sweeper.ts'
 import { poolSettings } from '../service-database.ts'
-import { isProgram, TERMINAL } from './command-line.ts'
-import { withConfiguredDatabase } from './configured-database.ts'
+import { answerToArguments, isProgram, TERMINAL } from './command-line.ts'
+import { withExistingDatabase } from './configured-database.ts'
+
+const USAGE = `usage: npm run sweep
+
+Ends all sessions that have expired, and deletes old tombstones and days of the history: what the
+service does in the background. It takes no options. The database is DATABASE_URL; without it, the
+embedded one under DATA_DIR. Exits 1 where that failed.
+`
 
 /** Long enough that a small sweep says nothing but its result. */
 const PROGRESS_EVERY_MS = 2000
@@ -37,12 +44,17 @@ async function sweep(url: string, config: Config, progress: (text: string) => vo
   }
 }
 
-if (isProgram(import.meta.url)) {
+async function main(): Promise<number> {
+  const answered = answerToArguments('sweep', process.argv.slice(2), USAGE, TERMINAL)
+  if (answered !== undefined) return answered
   try {
-    const count = await withConfiguredDatabase(({ url, config }) => sweep(url, config, TERMINAL.remark))
+    const count = await withExistingDatabase(({ url, config }) => sweep(url, config, TERMINAL.remark))
     TERMINAL.result(`swept ${count.sessions} expired sessions and ${count.tombstones} tombstones\n`)
+    return 0
   } catch (error) {
     TERMINAL.remark(`sweep: ${databaseProblem(error)}\n`)
-    process.exitCode = 1
+    return 1
   }
 }
+
+if (isProgram(import.meta.url)) process.exitCode = await main()

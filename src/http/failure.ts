@@ -25,7 +25,7 @@ export const ERROR_ANSWERS: Record<ErrorCode, { readonly status: number; readonl
   internal: { status: 500, title: 'Something went wrong in the service' },
   not_ready: { status: 503, title: 'The service is not ready' },
   resource_contended: { status: 503, title: 'Others are at work on the resource' },
-  database_unavailable: { status: 503, title: 'The database cannot be reached' },
+  database_unavailable: { status: 503, title: 'The database cannot be used' },
   database_timeout: { status: 504, title: 'The database did not answer in time' },
 }
 

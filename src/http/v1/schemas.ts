@@ -103,7 +103,7 @@ export function cursor(isId: (value: string) => boolean) {
   return z
     .string()
     .transform(value => Buffer.from(value, 'base64url').toString('latin1'))
-    .refine(isId, { error: 'is not a cursor of this list: take `next_cursor` of an earlier page' })
+    .refine(isId, { error: 'is not a cursor of this list: take one from an earlier page of it, or none' })
     .meta({
       override: { type: 'string' },
       description: '`next_cursor` of the page before; without it, the first page',
