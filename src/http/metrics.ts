@@ -1,8 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { AcquireOutcome } from '../locks/acquire.ts'
 
 /** From an answer out of memory to the statement time-out. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** How long a gauge may take, in ms. Other processes wait longer for all metrics of this one. */
+const GAUGE_TIMEOUT_MS = 2000
 
 /** `existing`: granted, but nothing was new. */
 export type AcquireResult = Exclude<AcquireOutcome['kind'], 'granted'> | 'granted' | 'existing'
@@ -15,8 +19,10 @@ export class Metrics {
   readonly #requests: Histogram<'method' | 'route' | 'status'>
   readonly #acquires: Counter<'outcome'>
   readonly #requestSeries = new Map<string, Series>()
+  readonly #gaugeTimeoutMs: number
 
-  constructor() {
+  constructor(gaugeTimeoutMs = GAUGE_TIMEOUT_MS) {
+    this.#gaugeTimeoutMs = gaugeTimeoutMs
     // brings the event loop's delay too
     collectDefaultMetrics({ register: this.registry })
     this.#requests = new Histogram({
@@ -50,17 +56,18 @@ export class Metrics {
   }
 
   /**
-   * Registers a number that is asked for at every scrape. Where asking fails, the series is left out: an
+   * Registers a number that is asked for at every scrape. Where asking fails or takes too long, the series is left out: an
    * absent number is honest, and the scrape goes on.
    */
   gauge(name: string, help: string, collect: () => number | Promise<number>): void {
+    const timeoutMs = this.#gaugeTimeoutMs
     new Gauge({
       name,
       help,
       registers: [this.registry],
       async collect() {
         try {
-          this.set(await collect())
+          this.set(await inTime(timeoutMs, collect))
         } catch {
           this.remove()
         }
@@ -89,5 +96,17 @@ export class Metrics {
       labelNames: [...labelNames],
       registers: [this.registry],
     })
+  }
+}
+
+async function inTime(ms: number, collect: () => number | Promise<number>): Promise<number> {
+  const ended = new AbortController()
+  const late = delay(ms, undefined, { signal: ended.signal }).then(() => {
+    throw new Error('took too long')
+  })
+  try {
+    return await Promise.race([(async () => collect())(), late])
+  } finally {
+    ended.abort()
   }
 }

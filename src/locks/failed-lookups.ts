@@ -49,7 +49,7 @@ export class FailedLookups {
     if (waitMs === 0) return
     throw new Refusal(
       'rate_limited',
-      'too many requests from this address showed keys or sign-ins that are not in force',
+      'too many requests from this address showed keys or sign-ins that are not known to be in force',
       { retryAfterSeconds: waitMs / 1000 },
     )
   }

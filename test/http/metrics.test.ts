@@ -50,6 +50,15 @@ t.test('requests are counted by pattern and status, acquires by what they came t
   }
 })
 
+t.test('a number that takes too long is left out, and the others are there', async t => {
+  const metrics = new Metrics(1)
+  metrics.gauge('locks_held', 'Locks', () => new Promise(() => {}))
+  metrics.gauge('connections', 'Connections', () => 7)
+  const text = await metrics.registry.metrics()
+  t.notMatch(text, /^locks_held \d/m)
+  t.match(text, /^connections 7$/m)
+})
+
 t.test('a number that cannot be had is left out, and the others are there', async t => {
   const metrics = new Metrics()
   let isBroken = false
