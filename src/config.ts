@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { SCHEMA_NAME } from './database/database.ts'
 import { objectTypeProblems } from './http/dialects/polaris/object-types.ts'
@@ -186,6 +188,23 @@ export function configOfProcess(): Config {
     if (error.code !== 'ENOENT') throw new ConfigError(`the file .env cannot be read: ${error.message}`)
   }
   return readConfig(process.env)
+}
+
+/** Names in a file `.env` that are for others: the compose file, libpq, Node, the tests. */
+const FOR_OTHERS = /^(POSTGRES_PASSWORD$|TZ$|PG|NODE_|TEST_)/
+
+/**
+ * Names in the file `.env` that are no settings, such as one that was misspelt: the default would count in its place, for
+ * `DATABASE_URL` a database of its own. The environment itself cannot be checked: it is everybody's.
+ */
+export function strayNames(file = '.env'): readonly string[] {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch {
+    return []
+  }
+  return Object.keys(parseEnv(text)).filter(name => !(name in settings.shape) && !FOR_OTHERS.test(name))
 }
 
 function isTimeZone(name: string): boolean {

@@ -1,5 +1,5 @@
 import { answerToArguments, TERMINAL } from './commands/command-line.ts'
-import { type Config, ConfigError, configOfProcess } from './config.ts'
+import { type Config, ConfigError, configOfProcess, strayNames } from './config.ts'
 import { createLogger } from './logging.ts'
 import { Service } from './service.ts'
 import { StartError } from './start-problems.ts'
@@ -27,6 +27,11 @@ process.on('uncaughtException', error => {
   log.fatal({ err: error }, 'an error that nobody handled')
   log.flush(() => process.exit(1))
 })
+
+const stray = strayNames()
+if (stray.length > 0) {
+  log.warn({ names: stray }, 'the file .env has names that are no settings; .env.example has those that are')
+}
 
 const starting = Service.start(config, log)
 stopOnSignals()

@@ -185,6 +185,14 @@ t.test(
   },
 )
 
+t.test('Names in a file .env that are no settings are told of', async t => {
+  const folder = t.testdir({
+    '.env': 'DATABSE_URL=postgres://db/x\nPOSTGRES_PASSWORD=x\nPGSSLMODE=disable\nHISTORY_DAYS=3\nWORKER=2\n',
+  })
+  const said = await refusalIn(folder, { DATABASE_URL: 'postgres://127.0.0.1:1/nothing' })
+  t.match(said, /"names":\["DATABSE_URL","WORKER"\],"msg":"the file \.env has names that are no settings/)
+})
+
 t.test('A file .env that cannot be read is named', async t => {
   const folder = t.testdir()
   await mkdir(join(folder, '.env'))
