@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Config, configOfProcess } from '../config.ts'
 import { findDatabaseServer } from '../service-database.ts'
 
@@ -23,7 +24,7 @@ export async function withExistingDatabase<Result>(
   task: (database: ConfiguredDatabase) => Promise<Result>,
 ): Promise<Result> {
   const config = configOfProcess()
-  if (config.DATABASE_URL === undefined && !existsSync(config.DATA_DIR)) {
+  if (config.DATABASE_URL === undefined && !existsSync(join(config.DATA_DIR, 'postgres'))) {
     throw new Error(`there is no embedded database in ${config.DATA_DIR}; set DATABASE_URL, or DATA_DIR`)
   }
   return await withDatabaseOf(config, task)

@@ -4,6 +4,7 @@ import type { Database } from './database.ts'
 import type { Batching } from './gatherer.ts'
 import { type LockRow, lockOf } from './lock-row.ts'
 import { Busy, RowGatherer } from './row-gatherer.ts'
+import type { Patience } from './statements/by-index.ts'
 import { releaseManySql, releaseSql } from './statements/release.ts'
 import { touchLockSql, touchLocksSql } from './statements/touch.ts'
 import { isFaultOfStatement } from './trouble.ts'
@@ -22,31 +23,35 @@ type ReleaseManyRow = (ReleasedRow & { readonly busy: null }) | { readonly id: s
 /** Of touchLocksSql. */
 type TouchManyRow = LockRow | (Omit<LockRow, 'last_touch'> & { readonly last_touch: null })
 
-type StatementName =
-  | 'touch'
-  | 'touchMany'
-  | 'touchManyWaiting'
-  | 'release'
-  | 'releaseMany'
-  | 'releaseManyWaiting'
+/** Statements that wait for a session's row, or pass it by. */
+interface Statements {
+  readonly touch: string
+  readonly touchMany: string
+  readonly release: string
+  readonly releaseMany: string
+}
+
+function statementsOf(schema: string, patience: Patience): Statements {
+  return {
+    touch: touchLockSql(schema, patience),
+    touchMany: touchLocksSql(schema, patience),
+    release: releaseSql(schema, patience),
+    releaseMany: releaseManySql(schema, patience),
+  }
+}
 
 /** Touches and releases of single locks: those that come together go together. */
 export class LockBatches {
   readonly #database: Database
-  readonly #sql: Readonly<Record<StatementName, string>>
+  readonly #atOnce: Statements
+  readonly #waiting: Statements
   readonly #touches: RowGatherer<LockName, Lock | undefined>
   readonly #releases: RowGatherer<LockName, Released | undefined>
 
   constructor(database: Database, batching: Batching) {
     this.#database = database
-    this.#sql = {
-      touch: touchLockSql(database.schema),
-      touchMany: touchLocksSql(database.schema, { waits: false }),
-      touchManyWaiting: touchLocksSql(database.schema, { waits: true }),
-      release: releaseSql(database.schema),
-      releaseMany: releaseManySql(database.schema, { waits: false }),
-      releaseManyWaiting: releaseManySql(database.schema, { waits: true }),
-    }
+    this.#atOnce = statementsOf(database.schema, { waits: false })
+    this.#waiting = statementsOf(database.schema, { waits: true })
     const options = {
       ...batching,
       isDivisible: isFaultOfStatement,
@@ -55,15 +60,15 @@ export class LockBatches {
     // of two releases of one lock only the first finds it, so a statement has one; a touch is as good as two
     this.#releases = new RowGatherer(
       {
-        atOnce: names => this.#release(names, this.#sql.releaseMany),
-        waiting: async names => (await this.#release(names, this.#sql.releaseManyWaiting)).map(whole),
+        atOnce: names => this.#releaseAtOnce(names),
+        waiting: names => this.#releaseWaiting(names),
       },
       options,
     )
     this.#touches = new RowGatherer(
       {
-        atOnce: names => this.#touch(names, this.#sql.touchMany),
-        waiting: async names => (await this.#touch(names, this.#sql.touchManyWaiting)).map(whole),
+        atOnce: names => this.#touchAtOnce(names),
+        waiting: names => this.#touchWaiting(names),
       },
       { ...options, canShare: isSameName },
     )
@@ -77,29 +82,66 @@ export class LockBatches {
     return this.#releases.add(name)
   }
 
-  async #touch(names: readonly LockName[], many: string): Promise<readonly (Lock | Busy | undefined)[]> {
+  async #touchAtOnce(names: readonly LockName[]): Promise<readonly (Lock | Busy | undefined)[]> {
     const [only] = names
-    const rows =
-      only !== undefined && names.length === 1
-        ? await this.#database.run<LockRow>(this.#sql.touch, [only.lockId, only.namespace, only.holder])
-        : await this.#database.run<TouchManyRow>(many, parametersOf(distinct(names)))
+    if (only !== undefined && names.length === 1) {
+      const lock = await this.#touchOne(only, this.#atOnce)
+      // else it is gone, or another has its session: the statement for many tells which
+      if (lock !== undefined) return [lock]
+    }
+    return await this.#touchMany(names, this.#atOnce)
+  }
+
+  async #touchWaiting(names: readonly LockName[]): Promise<readonly (Lock | undefined)[]> {
+    const [only] = names
+    if (only !== undefined && names.length === 1) return [await this.#touchOne(only, this.#waiting)]
+    return (await this.#touchMany(names, this.#waiting)).map(settled)
+  }
+
+  async #touchOne({ lockId, namespace, holder }: LockName, { touch }: Statements): Promise<Lock | undefined> {
+    const [row] = await this.#database.run<LockRow>(touch, [lockId, namespace, holder])
+    return row && lockOf(row)
+  }
+
+  async #touchMany(
+    names: readonly LockName[],
+    { touchMany }: Statements,
+  ): Promise<readonly (Lock | Busy | undefined)[]> {
+    const rows = await this.#database.run<TouchManyRow>(touchMany, parametersOf(distinct(names)))
     const found = new Map(
       rows.map(row => [row.id, row.last_touch === null ? new Busy(row.session_id) : lockOf(row)]),
     )
     return names.map(({ lockId }) => found.get(lockId))
   }
 
-  async #release(
-    names: readonly LockName[],
-    many: string,
-  ): Promise<readonly (Released | Busy | undefined)[]> {
+  async #releaseAtOnce(names: readonly LockName[]): Promise<readonly (Released | Busy | undefined)[]> {
     const [only] = names
     if (only !== undefined && names.length === 1) {
-      const parameters = [only.lockId, only.namespace, only.holder]
-      const [row] = await this.#database.run<ReleasedRow>(this.#sql.release, parameters)
-      return [row && releasedOf(row)]
+      const released = await this.#releaseOne(only, this.#atOnce)
+      if (released !== undefined) return [released]
     }
-    const rows = await this.#database.run<ReleaseManyRow>(many, parametersOf(names))
+    return await this.#releaseMany(names, this.#atOnce)
+  }
+
+  async #releaseWaiting(names: readonly LockName[]): Promise<readonly (Released | undefined)[]> {
+    const [only] = names
+    if (only !== undefined && names.length === 1) return [await this.#releaseOne(only, this.#waiting)]
+    return (await this.#releaseMany(names, this.#waiting)).map(settled)
+  }
+
+  async #releaseOne(
+    { lockId, namespace, holder }: LockName,
+    { release }: Statements,
+  ): Promise<Released | undefined> {
+    const [row] = await this.#database.run<ReleasedRow>(release, [lockId, namespace, holder])
+    return row && releasedOf(row)
+  }
+
+  async #releaseMany(
+    names: readonly LockName[],
+    { releaseMany }: Statements,
+  ): Promise<readonly (Released | Busy | undefined)[]> {
+    const rows = await this.#database.run<ReleaseManyRow>(releaseMany, parametersOf(names))
     const found = new Map(rows.map(row => [row.id, row.busy === null ? releasedOf(row) : new Busy(row.busy)]))
     return names.map(({ lockId }) => found.get(lockId))
   }
@@ -110,7 +152,7 @@ function releasedOf({ holder, fencing_token }: ReleasedRow): Released {
 }
 
 /** Of a statement that has waited: a session that it could not lock is gone, and its locks with it. */
-function whole<Answer>(answer: Answer | Busy): Answer | undefined {
+function settled<Answer>(answer: Answer | Busy): Answer | undefined {
   return answer instanceof Busy ? undefined : answer
 }
 

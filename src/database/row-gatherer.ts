@@ -1,12 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import { DatabaseTrouble } from '../locks/errors.ts'
 import { Gatherer, type GathererOptions } from './gatherer.ts'
+import { isLockTimeout } from './trouble.ts'
 
-/** Statements that wait for rows, at a time: the others of the pool are for those that need not wait. */
-const MAX_WAITING = 3
+/** Times that a request is sent past the rows that others have: most of them are let go with the next commit. */
+const MAX_TRIES = 3
 
-/** Statements that wait for a turn to wait. Each may take as long as a statement waits for a row: half a second. */
-const MAX_WAITING_FOR_TURN = 50
+/** Of the pause before another try, in ms: about as long as a commit takes. */
+const PAUSE_MS = { min: 2, max: 8 } as const
+
+/** Statements that wait for rows, at a time: connections are for those that need not wait. */
+const MAX_WAITING = 2
+
+/** How long a statement may wait for its turn to wait, in ms. */
+const MAX_WAIT_MS = 10_000
 
 /** Not done, since another statement has the row of that session; nothing was changed. */
 export class Busy {
@@ -18,7 +26,7 @@ export class Busy {
 }
 
 export interface RowSenders<Request, Answer> {
-  /** For many requests, this waits for no session's row; what is `Busy` is sent again by `waiting`. */
+  /** Waits for no session's row. */
   readonly atOnce: (requests: readonly Request[]) => Promise<readonly (Answer | Busy)[]>
   readonly waiting: (requests: readonly Request[]) => Promise<readonly Answer[]>
 }
@@ -34,7 +42,8 @@ interface Queue<Request, Answer> {
  * whose session it is. Else whoever keeps a row for long, such as an application that has asserted a lock in its
  * transaction, would hold up everybody who is in a batch with somebody who needs it.
  *
- * Those who wait for the same session wait together, in one statement after the other.
+ * Who meets such a row is sent past it a few times more, since most are only being written; then he waits, together with
+ * all others who want the same session, in one statement after the other.
  */
 export class RowGatherer<Request, Answer> {
   readonly #atOnce: Gatherer<Request, Answer | Busy>
@@ -50,8 +59,20 @@ export class RowGatherer<Request, Answer> {
   }
 
   async add(request: Request): Promise<Answer> {
-    const answer = await this.#atOnce.add(request)
-    return answer instanceof Busy ? await this.#wait(answer.sessionId, request) : answer
+    // each has a statement of its own anyway
+    if (this.#options.maxBatch === 1) return await this.#alone(request)
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await this.#atOnce.add(request)
+      if (!(answer instanceof Busy)) return answer
+      if (attempt === MAX_TRIES) return await this.#wait(answer.sessionId, request)
+      await delay(PAUSE_MS.min + Math.random() * (PAUSE_MS.max - PAUSE_MS.min))
+    }
+  }
+
+  async #alone(request: Request): Promise<Answer> {
+    const [answer] = await this.#waiting([request])
+    // undefined is an answer too: there was no such lock
+    return answer as Answer
   }
 
   async #wait(sessionId: string, request: Request): Promise<Answer> {
@@ -70,18 +91,21 @@ export class RowGatherer<Request, Answer> {
     const gatherer = new Gatherer<Request, Answer>(requests => this.#inTurn(requests), {
       ...this.#options,
       maxInFlight: 1,
+      // all of them wait for the same row: alone none would have it sooner
+      isDivisible: error => !isLockTimeout(error) && this.#options.isDivisible(error),
     })
     return { gatherer, length: 0 }
   }
 
   async #inTurn(requests: readonly Request[]): Promise<readonly Answer[]> {
-    if (this.#turns.pendingCount >= MAX_WAITING_FOR_TURN) {
+    const since = performance.now()
+    return await this.#turns(() => {
+      if (performance.now() - since < MAX_WAIT_MS) return this.#waiting(requests)
       throw new DatabaseTrouble(
         'database_timeout',
         'unchanged',
-        'too many requests wait for sessions that others keep',
+        'others kept the session for too long, and too many wait for such',
       )
-    }
-    return await this.#turns(() => this.#waiting(requests))
+    })
   }
 }

@@ -48,6 +48,10 @@ function touchOutcome(row: TouchRow | undefined, user: string): SessionOutcome |
   return { kind: row.user_name === user ? 'session_expired' : 'session_forbidden' }
 }
 
+function distinct(touches: readonly SessionTouch[]): readonly SessionTouch[] {
+  return [...new Map(touches.map(touch => [touch.sessionId, touch])).values()]
+}
+
 /** Of a statement that has waited: a session that it could not lock is gone. */
 function settled(outcome: SessionOutcome | Busy): SessionOutcome {
   return outcome instanceof Busy ? { kind: 'session_not_found' } : outcome
@@ -60,7 +64,10 @@ export class SessionRepository implements SessionStore {
   readonly #tombstoneSeconds: number
   readonly #touches: RowGatherer<SessionTouch, SessionOutcome>
   readonly #sql: Readonly<
-    Record<'count' | 'create' | 'touch' | 'touchMany' | 'touchManyWaiting' | 'end' | 'sweep', string>
+    Record<
+      'count' | 'create' | 'touch' | 'touchWaiting' | 'touchMany' | 'touchManyWaiting' | 'end' | 'sweep',
+      string
+    >
   >
 
   /** `tombstoneSeconds`: how long the row of a named session stays after its end. */
@@ -74,8 +81,8 @@ export class SessionRepository implements SessionStore {
     this.#tombstoneSeconds = tombstoneSeconds
     this.#touches = new RowGatherer(
       {
-        atOnce: touches => this.#touch(touches, this.#sql.touchMany),
-        waiting: async touches => (await this.#touch(touches, this.#sql.touchManyWaiting)).map(settled),
+        atOnce: touches => this.#touchAtOnce(touches),
+        waiting: touches => this.#touchWaiting(touches),
       },
       {
         ...batching,
@@ -88,7 +95,8 @@ export class SessionRepository implements SessionStore {
     this.#sql = {
       count: countSessionsSql(database.schema),
       create: createSessionSql(database.schema),
-      touch: touchSessionSql(database.schema),
+      touch: touchSessionSql(database.schema, { waits: false }),
+      touchWaiting: touchSessionSql(database.schema, { waits: true }),
       touchMany: touchSessionsSql(database.schema, { waits: false }),
       touchManyWaiting: touchSessionsSql(database.schema, { waits: true }),
       end: endSessionSql(database.schema),
@@ -115,16 +123,39 @@ export class SessionRepository implements SessionStore {
     return this.#touches.add({ sessionId, user })
   }
 
-  async #touch(touches: readonly SessionTouch[], many: string): Promise<readonly (SessionOutcome | Busy)[]> {
-    const distinct = [...new Map(touches.map(touch => [touch.sessionId, touch])).values()]
-    const [only] = distinct
-    const rows =
-      only !== undefined && distinct.length === 1
-        ? await this.#database.run<TouchRow>(this.#sql.touch, [only.sessionId, only.user])
-        : await this.#database.run<TouchRow>(many, [
-            distinct.map(({ sessionId }) => sessionId),
-            distinct.map(({ user }) => user),
-          ])
+  async #touchAtOnce(touches: readonly SessionTouch[]): Promise<readonly (SessionOutcome | Busy)[]> {
+    const [only, ...others] = distinct(touches)
+    if (only !== undefined && others.length === 0) {
+      const row = await this.#touchOne(only, this.#sql.touch)
+      // else it is gone, or another has it: the statement for many tells which
+      if (row !== undefined) return touches.map(({ user }) => touchOutcome(row, user))
+    }
+    return await this.#touchMany(touches, this.#sql.touchMany)
+  }
+
+  async #touchWaiting(touches: readonly SessionTouch[]): Promise<readonly SessionOutcome[]> {
+    const [only, ...others] = distinct(touches)
+    if (only !== undefined && others.length === 0) {
+      const row = await this.#touchOne(only, this.#sql.touchWaiting)
+      return touches.map(({ user }) => settled(touchOutcome(row, user)))
+    }
+    return (await this.#touchMany(touches, this.#sql.touchManyWaiting)).map(settled)
+  }
+
+  async #touchOne({ sessionId, user }: SessionTouch, text: string): Promise<TouchRow | undefined> {
+    const [row] = await this.#database.run<TouchRow>(text, [sessionId, user])
+    return row
+  }
+
+  async #touchMany(
+    touches: readonly SessionTouch[],
+    text: string,
+  ): Promise<readonly (SessionOutcome | Busy)[]> {
+    const each = distinct(touches)
+    const rows = await this.#database.run<TouchRow>(text, [
+      each.map(({ sessionId }) => sessionId),
+      each.map(({ user }) => user),
+    ])
     const found = new Map(rows.map(row => [row.id, row]))
     return touches.map(({ sessionId, user }) => touchOutcome(found.get(sessionId), user))
   }

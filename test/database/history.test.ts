@@ -287,7 +287,7 @@ t.test('what comes to nothing leaves no trace, and not even a commit', async t =
     '{}',
   ])
   t.match(rows, [{ state: 'conflict' }])
-  const { rowCount } = await refused.query(releaseSql('leasehold'), ['4711', 'tests', 'bob'])
+  const { rowCount } = await refused.query(releaseSql('leasehold', { waits: true }), ['4711', 'tests', 'bob'])
   t.equal(rowCount, 0)
   const number = await refused.query('select pg_current_xact_id_if_assigned() as xid')
   t.same(number.rows, [{ xid: null }], 'there is nothing to commit')

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { Lock } from '../../src/locks/lock.ts'
-import { faults, granted, openStores, type Stores } from '../support/database.ts'
+import { faults, granted, named, openStores, type Stores } from '../support/database.ts'
 
 /** Nothing here may come to it: whoever waits for a row that is kept would wait for longer than the test runs. */
 const PATIENT = { lockTimeoutMs: 120_000, statementTimeoutMs: 120_000 }
@@ -38,6 +39,8 @@ async function asserted(t: Test): Promise<Scene> {
   return { stores, kept, others, letGo: () => application.query('commit') }
 }
 
+const turnOfTheLoop = () => new Promise(resolve => setImmediate(resolve))
+
 const nameOf = ({ resource: { namespace }, id, holder }: Lock) => ({ namespace, lockId: id, holder })
 
 t.test('releases of others do not wait for a session that is kept', async t => {
@@ -50,6 +53,48 @@ t.test('releases of others do not wait for a session that is kept', async t => {
   t.ok((await Promise.all(waiting)).every(answer => answer !== undefined))
   t.match(await stores.sql('select count(*)::int from locks'), [{ count: 0 }])
   t.same(await faults(stores), [])
+})
+
+t.test('nor where each comes alone', async t => {
+  const { stores, kept, others, letGo } = await asserted(t)
+  const waiting: Promise<unknown>[] = []
+  for (const lock of kept) {
+    waiting.push(stores.locks.release(nameOf(lock)))
+    await turnOfTheLoop()
+  }
+  for (const lock of others) t.ok(await stores.locks.release(nameOf(lock)))
+  await letGo()
+  t.ok((await Promise.all(waiting)).every(answer => answer !== undefined))
+})
+
+t.test('a crowd under few sessions, which meets itself, is served', async t => {
+  const stores = await openStores(t)
+  const ids = Array.from({ length: 64 }, () => randomUUID())
+  const locks = await Promise.all(
+    ids.map(id =>
+      granted(
+        stores,
+        Array.from({ length: 10 }, (_, index) => `${id}-${index}`),
+        { session: named(id) },
+      ),
+    ),
+  )
+  // of each session one, and then the next: so that batches side by side want the same
+  const names = Array.from({ length: 10 }, (_, index) => locks.map(own => nameOf(own[index] as Lock))).flat()
+  const touched = await Promise.all(names.map(name => stores.locks.touch(name)))
+  t.same(
+    touched.map(lock => lock?.id),
+    names.map(({ lockId }) => lockId),
+  )
+  const both = await Promise.all(
+    names.flatMap((name, index) => [
+      stores.sessions.touch(ids[index % 64] as string, 'alice'),
+      stores.locks.release(name),
+    ]),
+  )
+  t.notOk(both.includes(undefined))
+  t.same(await faults(stores), [])
+  t.match(await stores.sql('select count(*)::int from locks'), [{ count: 0 }])
 })
 
 t.test('nor do touches, of locks and of sessions', async t => {
@@ -91,6 +136,7 @@ t.test('whoever waited is told what has become of it', async t => {
   const sessions = [SESSION, ...others.map(({ sessionId }) => sessionId)].map(id =>
     stores.sessions.touch(id, 'alice'),
   )
+  const releases = kept.map(lock => stores.locks.release(nameOf(lock)))
   await Promise.all(touches.slice(kept.length))
   await dba.query('commit')
   t.same(
@@ -101,6 +147,8 @@ t.test('whoever waited is told what has become of it', async t => {
     (await Promise.all(sessions)).map(({ kind }) => kind),
     ['session_not_found', ...others.map(() => 'live')],
   )
-  const releases = names.map(name => stores.locks.release(name))
-  t.equal((await Promise.all(releases)).filter(answer => answer === undefined).length, kept.length)
+  t.same(
+    await Promise.all(releases),
+    kept.map(() => undefined),
+  )
 })

@@ -39,6 +39,11 @@ export function lockedSessions(schema: string, ids: string, strength: LockStreng
   cross join lateral (select * from ${schema}.sessions where id = one.id for ${strength}) s`
 }
 
+/** Whether a statement waits for the rows of sessions that others have, or passes them by. */
+export interface Patience {
+  readonly waits: boolean
+}
+
 /** Of a session that stays, or of one that may end. */
 type RowLock = 'no key update' | 'update'
 

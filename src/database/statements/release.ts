@@ -1,4 +1,4 @@
-import { lockById } from './by-index.ts'
+import { lockById, type Patience } from './by-index.ts'
 import { endNote, signedEndNote } from './end-note.ts'
 import { clockAfter } from './lease.ts'
 
@@ -7,18 +7,19 @@ import { clockAfter } from './lease.ts'
  * The session's row is locked first, as everybody does who may end a session: the trigger decides in a fresh
  * snapshot under that lock whether the session ends with this lock.
  *
- * $1 lock id, $2 namespace, $3 holder.
+ * $1 lock id, $2 namespace, $3 holder. The lock, or no row; one that does not wait has none either where another has the
+ * session.
  */
-export function releaseSql(schema: string): string {
-  return releasing(schema, 'holder = $3', endNote('released'))
+export function releaseSql(schema: string, patience: Patience): string {
+  return releasing(schema, 'holder = $3', endNote('released'), patience)
 }
 
 /** The same by an administrator, whosever lock it is. $1 lock id, $2 namespace, $3 who releases it, $4 why. */
 export function forceReleaseSql(schema: string): string {
-  return releasing(schema, 'true', signedEndNote("'forced'", '$3::text', '$4::text'))
+  return releasing(schema, 'true', signedEndNote("'forced'", '$3::text', '$4::text'), { waits: true })
 }
 
-function releasing(schema: string, whose: string, note: string): string {
+function releasing(schema: string, whose: string, note: string, { waits }: Patience): string {
   return `with present as materialized (
   select s.id, s.expires_at, s.ended_at
   from ${schema}.sessions s
@@ -26,7 +27,7 @@ function releasing(schema: string, whose: string, note: string): string {
     select l.session_id from ${lockById(schema, '$1::bigint')} l
     where namespace = $2 and ${whose}
   )
-  for update
+  for update${waits ? '' : ' skip locked'}
 ),
 clock as materialized (
   ${clockAfter('present')}
@@ -48,7 +49,7 @@ returning l.id, l.holder, l.fencing_token`
  * $1 lock ids, none twice, $2 namespaces, $3 holders. A row for each that was released, `busy` null, and for each whose
  * session could not be locked, `busy` that session: either another has it, or it has ended meanwhile.
  */
-export function releaseManySql(schema: string, { waits }: { readonly waits: boolean }): string {
+export function releaseManySql(schema: string, { waits }: Patience): string {
   return `with target as materialized (
   select l.id, l.session_id
   from unnest($1::bigint[], $2::text[], $3::text[]) as w(id, namespace, holder)

@@ -1,4 +1,11 @@
-import { type LockStrength, lockById, lockedSessions, lockOfResource, sessionById } from './by-index.ts'
+import {
+  type LockStrength,
+  lockById,
+  lockedSessions,
+  lockOfResource,
+  type Patience,
+  sessionById,
+} from './by-index.ts'
 import { clockAfter, TOUCH } from './lease.ts'
 
 /**
@@ -7,12 +14,12 @@ import { clockAfter, TOUCH } from './lease.ts'
  *
  * `which` selects the session's id and `user` is compared with its user.
  */
-function touching(schema: string, which: string, user: string): string {
+function touching(schema: string, which: string, user: string, { waits }: Patience): string {
   return `with present as materialized (
   select s.id, s.user_name, s.expires_at, s.ended_at
   from ${schema}.sessions s
   where s.id = ${which}
-  for no key update
+  for no key update${waits ? '' : ' skip locked'}
 ),
 clock as materialized (
   ${clockAfter('present')}
@@ -30,10 +37,10 @@ touched as (
 )`
 }
 
-/** $1 lock id, $2 namespace, $3 holder. The lock, or no row. */
-export function touchLockSql(schema: string): string {
+/** $1 lock id, $2 namespace, $3 holder. The lock, or no row; a touch that does not wait has none either where another has the session. */
+export function touchLockSql(schema: string, patience: Patience): string {
   const which = `(select l.session_id from ${lockById(schema, '$1::bigint')} l where l.namespace = $2)`
-  return `${touching(schema, which, '$3')}
+  return `${touching(schema, which, '$3', patience)}
 select l.id, l.namespace, l.resource_type, l.resource_id, l.session_id, l.fencing_token, l.holder, s.client,
   l.reference, l.metadata, l.lock_time, s.last_touch, nullif(s.expires_at, 'infinity') as expires_at,
   extract(epoch from nullif(s.expires_at, 'infinity') - s.last_touch)::float8 as expires_in
@@ -44,10 +51,10 @@ where l.session_id = s.id`
 
 /**
  * $1 session id, $2 user. One row where the session exists; its columns are null but for `id` and `user_name` where it
- * could not be touched.
+ * could not be touched. A touch that does not wait has no row either where another has the session.
  */
-export function touchSessionSql(schema: string): string {
-  return `${touching(schema, '$1::uuid', '$2')}
+export function touchSessionSql(schema: string, patience: Patience): string {
+  return `${touching(schema, '$1::uuid', '$2', patience)}
 select present.id, present.user_name, t.id is not null as touched, t.client, extract(epoch from t.ttl)::float8 as ttl,
   t.started, t.last_touch, nullif(t.expires_at, 'infinity') as expires_at,
   extract(epoch from nullif(t.expires_at, 'infinity') - t.last_touch)::float8 as expires_in,
@@ -86,11 +93,6 @@ where s.id = any(array(
   select present.id from present, clock where present.ended_at is null and present.expires_at > clock.t
 ))
 returning s.id`
-}
-
-/** Whether a statement waits for the rows of sessions that others have; else it tells of them. */
-interface Patience {
-  readonly waits: boolean
 }
 
 /** Of a touch of many: their rows are locked in the order of their ids. `which` selects the sessions' ids. */
