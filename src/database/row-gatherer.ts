@@ -42,8 +42,8 @@ interface Queue<Request, Answer> {
  * whose session it is. Else whoever keeps a row for long, such as an application that has asserted a lock in its
  * transaction, would hold up everybody who is in a batch with somebody who needs it.
  *
- * Who meets such a row is sent past it a few times more, since most are only being written; then he waits, together with
- * all others who want the same session, in one statement after the other.
+ * A request that meets such a row is sent past it a few times more, since most rows are only being written; then it waits,
+ * together with all others for the same session, in one statement after the other.
  */
 export class RowGatherer<Request, Answer> {
   readonly #atOnce: Gatherer<Request, Answer | Busy>
